@@ -1,0 +1,86 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
+using Quickq.Spool.Schema;
+
+namespace Quickq.Spool;
+
+/// <summary>The limits that every producer honours, as they stand in the <c>setting</c> table. Read in each write transaction.</summary>
+internal sealed record SpoolLimits
+{
+    private const long Mebibyte = 1024 * 1024;
+
+    /// <summary>Format that the spool says it has.</summary>
+    public long Format { get; private init; } = SpoolSchema.Format;
+
+    /// <summary>Oldest format whose programs may still write.</summary>
+    public long OldestWriter { get; private init; } = 1;
+
+    /// <summary>Bytes of live pages; default 10 GiB.</summary>
+    public long MaxSize { get; private init; } = 10240 * Mebibyte;
+
+    /// <summary>Bytes of one body; default 16 MiB.</summary>
+    public long MaxMessageSize { get; private init; } = 16 * Mebibyte;
+
+    /// <summary>Bytes that stay free on the file system; null: the smaller of 512 MiB and 5 % of it.</summary>
+    public long? MinFreeDisk { get; private init; }
+
+    /// <summary>Reads the limits; what is missing has its default.</summary>
+    public static SpoolLimits Read(SqliteCommand selectSettings, string path)
+    {
+        var limits = new SpoolLimits();
+        using SqliteDataReader reader = selectSettings.ExecuteReader();
+        while (reader.Read())
+        {
+            string name = reader.GetString(0);
+            if (!long.TryParse(reader.GetString(1), NumberStyles.Integer, CultureInfo.InvariantCulture, out long value))
+            {
+                throw new SpoolException(SpoolFault.NewerFormat, path, $"the setting {name} of the spool {path} is not a number",
+                    "correct it in the agent's configuration and restart the agent");
+            }
+
+            limits = name switch
+            {
+                "format" => limits with { Format = value },
+                "oldestWriter" => limits with { OldestWriter = value },
+                "maxSize" => limits with { MaxSize = value },
+                "maxMessageSize" => limits with { MaxMessageSize = value },
+                "minFreeDisk" => limits with { MinFreeDisk = value },
+                _ => limits,
+            };
+        }
+
+        return limits;
+    }
+
+    /// <summary>The statement that <see cref="Read"/> wants.</summary>
+    public static SqliteCommand Select(SqliteConnection connection) => connection.Prepare("SELECT name, value FROM setting");
+
+    /// <summary>The WAL is checkpointed and cut back above this: the smaller of 8 MiB and 1/16 of the file system.</summary>
+    public static long MaxWriteAheadLog(FileSystemRoom room) => Math.Min(8 * Mebibyte, room.TotalBytes / 16);
+
+    /// <summary>Refuses new messages of <paramref name="incoming"/> bytes while there is still room to record what becomes of the old ones.</summary>
+    public void RequireRoom(SqliteConnection connection, string path, long incoming)
+    {
+        long pageSize = connection.ReadNumber("PRAGMA page_size");
+        long live = pageSize * (connection.ReadNumber("PRAGMA page_count") - connection.ReadNumber("PRAGMA freelist_count"));
+        if (live + incoming > MaxSize)
+        {
+            throw new SpoolException(SpoolFault.Full, path,
+                $"the spool is full: {ByteSize.Format(live)} of {ByteSize.Format(MaxSize)} (maxSize) are in use; nothing was stored",
+                "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs");
+        }
+
+        FileSystemRoom room = FileSystemRoom.Of(Path.GetDirectoryName(path)!);
+        long reserve = MinFreeDisk ?? Math.Min(512 * Mebibyte, room.TotalBytes / 20);
+
+        // What stands in the WAL will need its place in the main file too when it is checkpointed.
+        long free = room.AvailableBytes - FileIdentity.SizeOf(SpoolPath.WriteAheadLog(path));
+        if (free - incoming < reserve)
+        {
+            throw new SpoolException(SpoolFault.Full, path,
+                $"the disk is nearly full: {ByteSize.Format(Math.Max(0, free))} are free, {ByteSize.Format(reserve)} (minFreeDisk) are kept; nothing was stored",
+                $"free some space on the file system of {Path.GetDirectoryName(path)}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Schema;
+using Quickq.Spool.Upkeep;
+
+namespace Quickq.Spool;
+
+/// <summary>Appends messages. What it returns from is durable: committed with <c>synchronous=FULL</c>, safe from a power cut.</summary>
+/// <remarks>
+/// Needs no agent, no broker and no network. Belongs to one thread at a time; any number of writers, in any number of processes
+/// and languages, may work on one spool. Waits at most 30 s for the other writers.
+/// </remarks>
+public sealed class SpoolWriter : IDisposable
+{
+    private readonly SpoolFile _file;
+    private readonly TimeProvider _clock;
+    private SqliteConnection? _preparedFor;
+    private SqliteCommand _selectSettings = null!;
+    private SqliteCommand _selectById = null!;
+    private SqliteCommand _insert = null!;
+
+    private SpoolWriter(SpoolFile file, TimeProvider clock)
+    {
+        _file = file;
+        _clock = clock;
+    }
+
+    /// <summary>Opens the spool at <paramref name="path"/>, making it when there is none (its folder must exist).</summary>
+    /// <exception cref="SpoolException">Not a spool, no permission, cannot be made, unsuitable file system.</exception>
+    public static SpoolWriter Open(string path) => Open(path, TimeProvider.System);
+
+    internal static SpoolWriter Open(string path, TimeProvider clock) => new(SpoolFile.OpenForWriting(path, create: true), clock);
+
+    /// <summary>Appends one message; returns its id when it is durable.</summary>
+    /// <exception cref="SpoolException">Refused, with the reason; nothing was stored.</exception>
+    public string Append(OutgoingMessage message) => AppendMany([message])[0];
+
+    /// <summary>Appends messages in their order in one transaction: all or none. Returns their ids when they are durable.</summary>
+    /// <exception cref="SpoolException">One of them was refused, or the spool could not take them; none was stored.</exception>
+    public IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        string[] ids = new string[messages.Count];
+        if (messages.Count == 0)
+        {
+            return ids;
+        }
+
+        _file.Write(connection =>
+        {
+            Prepare_NeedsTransaction(connection);
+            SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
+            SpoolSchema.RequireWritable(connection, _file.Path, limits);
+            long incoming = 0;
+            foreach (OutgoingMessage message in messages)
+            {
+                MessageRules.Check(message, limits.MaxMessageSize, _file.Path);
+                incoming += message.Body.Length;
+            }
+
+            limits.RequireRoom(connection, _file.Path, incoming);
+            for (int i = 0; i < ids.Length; i++)
+            {
+                ids[i] = Append_NeedsTransaction(messages[i]);
+            }
+
+            return true;
+        });
+        return ids;
+    }
+
+    /// <summary>Closes the spool, after a checkpoint if the log has grown and no agent is there to make one.</summary>
+    public void Dispose()
+    {
+        DisposeStatements();
+        _file.Dispose();
+    }
+
+    /// <summary>Checkpoints when the log is over its limit and no agent runs; called between appends, outside their latency.</summary>
+    internal void CheckpointIfAlone() => Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: true);
+
+    private string Append_NeedsTransaction(OutgoingMessage message)
+    {
+        long now = _clock.NowMicroseconds();
+        if (message.Id is { } own)
+        {
+            if (RequireSameContent_NeedsTransaction(own, message))
+            {
+                return own;
+            }
+        }
+
+        string id = message.Id ?? Guid.CreateVersion7(_clock.GetUtcNow()).ToString("D");
+        _insert.Set("$id", id)
+            .Set("$exchange", message.Exchange)
+            .Set("$routingKey", message.RoutingKey)
+            .Set("$properties", message.Properties.ToJson())
+            .Set("$expiresAt", message.TimeToLive is { } ttl ? now + (ttl.Ticks / TimeSpan.TicksPerMicrosecond) : null)
+            .Set("$createdAt", now)
+            .Set("$body", Bytes(message.Body));
+        _insert.ExecuteNonQuery();
+        return id;
+    }
+
+    /// <summary>False: the id is new. True: the same message is there already. Otherwise it is refused.</summary>
+    private bool RequireSameContent_NeedsTransaction(string id, OutgoingMessage message)
+    {
+        using SqliteDataReader found = _selectById.Set("$id", id).ExecuteReader();
+        if (!found.Read())
+        {
+            return false;
+        }
+
+        bool same = string.Equals(found.TextOrNull(0), message.Exchange, StringComparison.Ordinal)
+            && string.Equals(found.GetString(1), message.RoutingKey, StringComparison.Ordinal)
+            && MessageProperties.FromJson(found.GetString(2)).HasSameContent(message.Properties)
+            && found.GetFieldValue<byte[]>(3).AsSpan().SequenceEqual(message.Body.Span);
+        return same ? true : throw new SpoolException(SpoolFault.IdConflict, _file.Path,
+            $"a message with the id {id} and other content is already in the spool", "give each message an id of its own, or leave the id out");
+    }
+
+    private void Prepare_NeedsTransaction(SqliteConnection connection)
+    {
+        if (ReferenceEquals(_preparedFor, connection))
+        {
+            return;
+        }
+
+        DisposeStatements();
+        _selectSettings = SpoolLimits.Select(connection);
+        _selectById = connection.Prepare("SELECT exchange, routing_key, properties, body FROM message WHERE id = $id", "$id");
+        _insert = connection.Prepare(
+            """
+            INSERT INTO message (id, exchange, routing_key, properties, expires_at, created_at, body)
+            VALUES ($id, $exchange, $routingKey, $properties, $expiresAt, $createdAt, $body)
+            """,
+            "$id", "$exchange", "$routingKey", "$properties", "$expiresAt", "$createdAt", "$body");
+        _preparedFor = connection;
+    }
+
+    private void DisposeStatements()
+    {
+        if (_preparedFor is not null)
+        {
+            _selectSettings.Dispose();
+            _selectById.Dispose();
+            _insert.Dispose();
+            _preparedFor = null;
+        }
+    }
+
+    private static byte[] Bytes(ReadOnlyMemory<byte> body) =>
+        System.Runtime.InteropServices.MemoryMarshal.TryGetArray(body, out ArraySegment<byte> segment)
+            && segment.Array is { } array && segment.Offset == 0 && segment.Count == array.Length
+            ? array
+            : body.ToArray();
+}

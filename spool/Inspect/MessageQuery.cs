@@ -1,0 +1,100 @@
+using Microsoft.Data.Sqlite;
+
+namespace Quickq.Spool.Inspect;
+
+/// <summary>Finds messages newest first, a page of keys at a time, so that no snapshot is held while the caller does something else.</summary>
+internal sealed class MessageQuery(SqliteConnection connection)
+{
+    private const int PageSize = 500;
+
+    /// <summary>The sequence numbers of the messages that the filter lets through, newest first.</summary>
+    public IEnumerable<long> Find(MessageFilter filter)
+    {
+        TopicPattern? topic = filter.TopicPattern is null ? null : new TopicPattern(filter.TopicPattern);
+        long before = long.MaxValue;
+        int left = filter.Limit;
+        while (left > 0)
+        {
+            List<(long Seq, string RoutingKey)> page = ReadPage(filter, before);
+            foreach ((long seq, string routingKey) in page)
+            {
+                before = seq;
+                if (topic?.Matches(routingKey) ?? true)
+                {
+                    yield return seq;
+                    if (--left == 0)
+                    {
+                        yield break;
+                    }
+                }
+            }
+
+            if (page.Count < PageSize)
+            {
+                yield break;
+            }
+        }
+    }
+
+    private List<(long Seq, string RoutingKey)> ReadPage(MessageFilter filter, long before)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText =
+            $"""
+            SELECT m.seq, m.routing_key FROM message AS m
+            WHERE m.seq < $before AND {StateCondition(filter, command)}
+              AND ($since IS NULL OR m.created_at >= $since) AND ($until IS NULL OR m.created_at < $until)
+            ORDER BY m.seq DESC LIMIT {PageSize}
+            """;
+        command.Parameters.AddWithValue("$before", before);
+        command.Parameters.AddWithValue("$since", filter.Since is { } since ? SpoolTime.ToMicroseconds(since) : DBNull.Value);
+        command.Parameters.AddWithValue("$until", filter.Until is { } until ? SpoolTime.ToMicroseconds(until) : DBNull.Value);
+        var page = new List<(long, string)>();
+        using SqliteDataReader reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            page.Add((reader.GetInt64(0), reader.GetString(1)));
+        }
+
+        return page;
+    }
+
+    /// <summary>The states with an index of their own start from it: among millions delivered, three rejected are found at once.</summary>
+    private string StateCondition(MessageFilter filter, SqliteCommand command)
+    {
+        if (filter.Server is null && filter.State is null)
+        {
+            return "1";
+        }
+
+        if (filter.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held or DeliveryState.Rejected)
+        {
+            IEnumerable<string> perServer = ServerIds(filter.Server).Select(server =>
+                $"SELECT message FROM (SELECT message FROM delivery WHERE server = {server} AND state = '{filter.State}' AND message < $before ORDER BY message DESC LIMIT {PageSize})");
+            string union = string.Join(" UNION ", perServer);
+            return union.Length == 0 ? "0" : $"m.seq IN ({union})";
+        }
+
+        command.Parameters.AddWithValue("$state", (object?)filter.State ?? DBNull.Value);
+        command.Parameters.AddWithValue("$server", (object?)filter.Server ?? DBNull.Value);
+        return """
+            EXISTS (SELECT 1 FROM delivery AS d JOIN server AS s ON s.id = d.server
+                    WHERE d.message = m.seq AND ($state IS NULL OR d.state = $state) AND ($server IS NULL OR s.name = $server))
+            """;
+    }
+
+    private List<long> ServerIds(string? name)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT id FROM server WHERE $name IS NULL OR name = $name";
+        command.Parameters.AddWithValue("$name", (object?)name ?? DBNull.Value);
+        var ids = new List<long>();
+        using SqliteDataReader reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            ids.Add(reader.GetInt64(0));
+        }
+
+        return ids;
+    }
+}

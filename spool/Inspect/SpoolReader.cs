@@ -1,0 +1,188 @@
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Inspect;
+using Quickq.Spool.Locking;
+
+namespace Quickq.Spool;
+
+/// <summary>Looks into a spool without changing it; works while the agent runs and while it does not. Belongs to one thread at a time.</summary>
+public sealed class SpoolReader : IDisposable
+{
+    private const long RateIsFreshFor = 10_000_000; // microseconds
+
+    private readonly SpoolFile _file;
+    private readonly TimeProvider _clock;
+
+    private SpoolReader(SpoolFile file, TimeProvider clock)
+    {
+        _file = file;
+        _clock = clock;
+    }
+
+    /// <summary>Opens the spool at <paramref name="path"/>.</summary>
+    /// <exception cref="SpoolException">There is none (an empty file counts as none), it is not a spool, no permission.</exception>
+    public static SpoolReader Open(string path) => new(SpoolFile.OpenForReading(path), TimeProvider.System);
+
+    /// <summary>The whole spool at a glance. Costs the same whatever the backlog.</summary>
+    public SpoolOverview ReadOverview() => Guarded(connection =>
+    {
+        int? agent = AgentLock.FindHolder(_file.Path);
+        long live = connection.ReadNumber("PRAGMA page_size")
+            * (connection.ReadNumber("PRAGMA page_count") - connection.ReadNumber("PRAGMA freelist_count"));
+        long accepted = connection.ReadNumber("SELECT seq FROM sqlite_sequence WHERE name = 'message'");
+        long removed = connection.ReadNumber("SELECT value FROM tally WHERE name = 'removed'");
+        return new SpoolOverview(
+            _file.Path, accepted - removed, live, connection.ReadNumber("SELECT value FROM tally WHERE name = 'unassigned'"),
+            SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, ReadServers(connection, agent is not null));
+    });
+
+    /// <summary>The ids that an argument of a user means: the exact one, else those that begin with it (at most two: then it is ambiguous).</summary>
+    public IReadOnlyList<string> ResolveIds(string idOrPrefix) => Guarded<IReadOnlyList<string>>(connection =>
+    {
+        // GLOB would need escaping; the range does the same and uses the index. '~' sorts behind every character of an id.
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT id FROM message WHERE id >= $prefix AND id < $prefix || '~' ORDER BY id LIMIT 2";
+        command.Parameters.AddWithValue("$prefix", idOrPrefix);
+        List<string> found = ReadTexts(command);
+        return found.Count > 0 && string.Equals(found[0], idOrPrefix, StringComparison.Ordinal) ? [found[0]] : found;
+    });
+
+    /// <summary>What became of one message, or null when it is not in the spool.</summary>
+    public MessageStatus? ReadStatus(string id) => Guarded(connection => FindSeq(connection, id) is { } seq ? ReadStatus(connection, seq) : null);
+
+    /// <summary>One message whole, or null when it is not in the spool.</summary>
+    public StoredMessage? ReadMessage(string id) => Guarded(connection =>
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT seq, properties, body FROM message WHERE id = $id";
+        command.Parameters.AddWithValue("$id", id);
+        using SqliteDataReader reader = command.ExecuteReader();
+        return reader.Read()
+            ? new StoredMessage(ReadStatus(connection, reader.GetInt64(0))!, MessageProperties.FromJson(reader.GetString(1)), reader.GetFieldValue<byte[]>(2))
+            : null;
+    });
+
+    /// <summary>Messages newest first. Pages by key: between two messages no snapshot is held, however long the caller takes.</summary>
+    public IEnumerable<MessageStatus> List(MessageFilter filter)
+    {
+        foreach (long seq in new MessageQuery(_file.Connection).Find(filter))
+        {
+            // Null when it was removed since its page was read.
+            if (Guarded(connection => ReadStatus(connection, seq)) is { } status)
+            {
+                yield return status;
+            }
+        }
+    }
+
+    /// <summary>How far the messages with these ids have come at the active servers; an unassigned message is pending.</summary>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
+    public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => Guarded(connection =>
+    {
+        bool pending = false, rejected = false;
+        foreach (string id in ids)
+        {
+            MessageStatus status = (FindSeq(connection, id) is { } seq ? ReadStatus(connection, seq) : null)
+                ?? throw new SpoolException(SpoolFault.NotFound, _file.Path, $"there is no message {id} in the spool {_file.Path}");
+            IEnumerable<DeliveryStatus> wanted = status.Deliveries.Where(delivery => delivery.ServerActive);
+            pending |= status.Deliveries.Count == 0;
+            foreach (DeliveryStatus delivery in wanted)
+            {
+                pending |= delivery.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held;
+                rejected |= delivery.State is DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled;
+            }
+        }
+
+        return rejected ? SettlementProgress.Rejected : pending ? SettlementProgress.Pending : SettlementProgress.Delivered;
+    });
+
+    /// <summary>Closes the spool.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private T Guarded<T>(Func<SqliteConnection, T> read)
+    {
+        try
+        {
+            return read(_file.Connection);
+        }
+        catch (SqliteException failure)
+        {
+            throw SqliteFailure.Translate(failure, _file.Path);
+        }
+    }
+
+    private List<ServerOverview> ReadServers(SqliteConnection connection, bool agentRuns)
+    {
+        long now = _clock.NowMicroseconds();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText =
+            """
+            SELECT s.name, s.active, s.paused, s.connection, s.endpoint, s.since,
+                   s.pending, s.deferred, s.held, s.rejected, s.delivered, s.expired, s.cancelled, s.unrouted,
+                   (SELECT m.created_at FROM message AS m
+                    WHERE m.seq = (SELECT min(d.message) FROM delivery AS d WHERE d.server = s.id AND d.state = 'pending')),
+                   s.last_error, s.rate, s.rate_at
+            FROM server AS s ORDER BY s.name
+            """;
+        var servers = new List<ServerOverview>();
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            bool rateIsFresh = agentRuns && !row.IsDBNull(17) && now - row.GetInt64(17) < RateIsFreshFor;
+            servers.Add(new ServerOverview(
+                row.GetString(0), row.GetInt64(1) != 0, row.GetInt64(2) != 0,
+                agentRuns ? row.GetString(3) : "disconnected", agentRuns ? row.TextOrNull(4) : null, row.TimeOrNull(5),
+                row.GetInt64(6), row.GetInt64(7), row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12), row.GetInt64(13),
+                row.TimeOrNull(14), row.TextOrNull(15), rateIsFresh ? row.GetDouble(16) : null));
+        }
+
+        return servers;
+    }
+
+    private static MessageStatus? ReadStatus(SqliteConnection connection, long seq)
+    {
+        using SqliteCommand deliveries = connection.CreateCommand();
+        deliveries.CommandText =
+            """
+            SELECT s.name, s.active, d.state, d.attempts, d.next_attempt_at, d.settled_at, d.endpoint, d.reason
+            FROM delivery AS d JOIN server AS s ON s.id = d.server WHERE d.message = $seq ORDER BY s.name
+            """;
+        deliveries.Parameters.AddWithValue("$seq", seq);
+        var rows = new List<DeliveryStatus>();
+        using (SqliteDataReader row = deliveries.ExecuteReader())
+        {
+            while (row.Read())
+            {
+                rows.Add(new DeliveryStatus(row.GetString(0), row.GetInt64(1) != 0, row.GetString(2), row.GetInt32(3),
+                    row.TimeOrNull(4), row.TimeOrNull(5), row.TextOrNull(6), row.TextOrNull(7)));
+            }
+        }
+
+        using SqliteCommand message = connection.CreateCommand();
+        message.CommandText = "SELECT id, exchange, routing_key, created_at, expires_at FROM message WHERE seq = $seq";
+        message.Parameters.AddWithValue("$seq", seq);
+        using SqliteDataReader found = message.ExecuteReader();
+        return found.Read()
+            ? new MessageStatus(found.GetString(0), found.TextOrNull(1), found.GetString(2), found.TimeOrNull(3)!.Value, found.TimeOrNull(4), rows)
+            : null;
+    }
+
+    private static long? FindSeq(SqliteConnection connection, string id)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT seq FROM message WHERE id = $id";
+        command.Parameters.AddWithValue("$id", id);
+        return command.ExecuteScalar() as long?;
+    }
+
+    private static List<string> ReadTexts(SqliteCommand command)
+    {
+        var texts = new List<string>();
+        using SqliteDataReader reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            texts.Add(reader.GetString(0));
+        }
+
+        return texts;
+    }
+}

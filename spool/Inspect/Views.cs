@@ -1,0 +1,90 @@
+namespace Quickq.Spool;
+
+/// <summary>What <c>status</c> shows of a whole spool.</summary>
+/// <param name="Path">The spool, symbolic links followed.</param>
+/// <param name="Messages">Messages in it, settled ones that are still retained included.</param>
+/// <param name="Bytes">Bytes of live pages.</param>
+/// <param name="Unassigned">Messages accepted while no server was known.</param>
+/// <param name="Sqlite">Version of the SQLite in use.</param>
+/// <param name="AgentPid">Process id of the running agent, or null.</param>
+/// <param name="Servers">All servers ever known, by name.</param>
+public sealed record SpoolOverview(
+    string Path, long Messages, long Bytes, long Unassigned, string Sqlite, int? AgentPid, IReadOnlyList<ServerOverview> Servers);
+
+/// <summary>One server: its connection, its backlog by state (current), and its totals (never lowered by removing messages).</summary>
+/// <param name="Name">The name in the agent's configuration; it is what identifies a server.</param>
+/// <param name="Active">False: no longer configured; it gets no new messages and keeps its rows.</param>
+/// <param name="Paused">An operator paused it.</param>
+/// <param name="Connection"><c>connected</c>, <c>reconnecting</c>, <c>disconnected</c>, <c>blocked</c> or <c>paused</c>; always <c>disconnected</c> while no agent runs.</param>
+/// <param name="Endpoint">The <c>ip:port</c> in use, or null.</param>
+/// <param name="Since">When the connection state last changed.</param>
+/// <param name="Pending">Due now.</param>
+/// <param name="Deferred">Refused for now; waiting for the next attempt.</param>
+/// <param name="Held">Held by an operator.</param>
+/// <param name="Rejected">Parked; an operator must decide.</param>
+/// <param name="Delivered">Total confirmed.</param>
+/// <param name="Expired">Total expired before sending.</param>
+/// <param name="Cancelled">Total given up by an operator.</param>
+/// <param name="Unrouted">Total confirmed that no queue received; counted in <paramref name="Delivered"/> too.</param>
+/// <param name="OldestPendingAt">When the oldest pending message was accepted, or null.</param>
+/// <param name="LastError">What last went wrong there, in the broker's words where it gave some.</param>
+/// <param name="RatePerSecond">Messages delivered a second lately; null when nothing was in the last 10 s.</param>
+public sealed record ServerOverview(
+    string Name, bool Active, bool Paused, string Connection, string? Endpoint, DateTimeOffset? Since,
+    long Pending, long Deferred, long Held, long Rejected, long Delivered, long Expired, long Cancelled, long Unrouted,
+    DateTimeOffset? OldestPendingAt, string? LastError, double? RatePerSecond);
+
+/// <summary>One message and what became of it at each server.</summary>
+public sealed record MessageStatus(
+    string Id, string? Exchange, string RoutingKey, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, IReadOnlyList<DeliveryStatus> Deliveries);
+
+/// <summary>One message at one server.</summary>
+/// <param name="Server">The server's name.</param>
+/// <param name="ServerActive">Whether that server is configured now.</param>
+/// <param name="State">One of <see cref="DeliveryState.All"/>.</param>
+/// <param name="Attempts">How often the server has given an answer to this message.</param>
+/// <param name="NextAttemptAt">When a deferred message is tried again.</param>
+/// <param name="SettledAt">When it was delivered, rejected, expired or cancelled.</param>
+/// <param name="Endpoint">The <c>ip:port</c> that gave the last answer.</param>
+/// <param name="Reason">Why it is not delivered, in the broker's words where it gave some.</param>
+public sealed record DeliveryStatus(
+    string Server, bool ServerActive, string State, int Attempts,
+    DateTimeOffset? NextAttemptAt, DateTimeOffset? SettledAt, string? Endpoint, string? Reason);
+
+/// <summary>A message with its properties and its body, byte for byte.</summary>
+public sealed record StoredMessage(MessageStatus Status, MessageProperties Properties, byte[] Body);
+
+/// <summary>Which messages to list. All conditions must hold.</summary>
+public sealed record MessageFilter
+{
+    /// <summary>Only messages with a row at this server.</summary>
+    public string? Server { get; init; }
+
+    /// <summary>Only messages with a row in this state (at <see cref="Server"/>, where that is given).</summary>
+    public string? State { get; init; }
+
+    /// <summary>Only routing keys that match: <c>*</c> stands for one word, <c>#</c> for any number, as in AMQP topic bindings.</summary>
+    public string? TopicPattern { get; init; }
+
+    /// <summary>Only messages accepted at this time or later.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>Only messages accepted before this time.</summary>
+    public DateTimeOffset? Until { get; init; }
+
+    /// <summary>At most so many; default 100.</summary>
+    public int Limit { get; init; } = 100;
+}
+
+/// <summary>How far messages have come that somebody waits for.</summary>
+public enum SettlementProgress
+{
+    /// <summary>Some active server does not have one of them yet.</summary>
+    Pending,
+
+    /// <summary>Every active server has them all.</summary>
+    Delivered,
+
+    /// <summary>At some active server one of them is rejected, expired or cancelled.</summary>
+    Rejected,
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+
+namespace Quickq.Spool.Schema;
+
+/// <summary>Applies the embedded, numbered SQL to a new spool and judges the versions of an existing one.</summary>
+internal static class SpoolSchema
+{
+    /// <summary>The format that this program makes and knows.</summary>
+    public const int Format = 1;
+
+    /// <summary>SQLite's <c>application_id</c> of a spool: "QQSP". A file without it is not ours.</summary>
+    public const int ApplicationId = 0x51515350;
+
+    private static readonly string[] Steps = ["0001_initial.sql"];
+
+    /// <summary>Makes the tables in an empty database. Not durable until the caller's commit and sync.</summary>
+    public static void Create(SqliteConnection connection)
+    {
+        // auto_vacuum can only be chosen before the first table is made; WAL is recorded in the header.
+        connection.Execute("PRAGMA auto_vacuum=INCREMENTAL");
+        connection.Execute("PRAGMA journal_mode=WAL");
+        connection.Execute("BEGIN IMMEDIATE");
+        foreach (string step in Steps)
+        {
+            connection.Execute(ReadStep(step));
+        }
+
+        connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}"));
+        connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={Format}"));
+        connection.Execute("COMMIT");
+    }
+
+    /// <summary>Refuses a database that is not a spool.</summary>
+    public static void RequireSpool(SqliteConnection connection, string path)
+    {
+        if (connection.ReadNumber("PRAGMA application_id") != ApplicationId)
+        {
+            throw NotASpool(path);
+        }
+    }
+
+    /// <summary>Refuses a spool whose format this program must not write (or, being older than its oldest writer, not even read safely).</summary>
+    /// <remarks>Called in each write transaction: an agent may upgrade the spool while producers have it open.</remarks>
+    public static void RequireWritable(SqliteConnection connection, string path, SpoolLimits limits)
+    {
+        long version = connection.ReadNumber("PRAGMA user_version");
+
+        // A newer format may say that this program can still write. Both places must agree, else the file is not understood at all.
+        bool understood = version == limits.Format && limits.OldestWriter <= Format;
+        if (version < 1 || (version > Format && !understood))
+        {
+            throw new SpoolException(SpoolFault.NewerFormat, path,
+                $"the spool {path} has format {version.ToString(CultureInfo.InvariantCulture)}, this program knows format {Format.ToString(CultureInfo.InvariantCulture)}",
+                "install the Quickq version that made it, or a newer one");
+        }
+    }
+
+    /// <summary>The refusal of a file that is not a spool.</summary>
+    public static SpoolException NotASpool(string path) => new(SpoolFault.NotASpool, path,
+        $"{path} is not a Quickq spool; it was left as it is", $"name another path with --spool or {SpoolPath.Variable}");
+
+    private static string ReadStep(string name)
+    {
+        using Stream stream = typeof(SpoolSchema).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"the schema step {name} is not embedded");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

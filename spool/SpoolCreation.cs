@@ -1,0 +1,123 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
+using Quickq.Spool.Schema;
+
+namespace Quickq.Spool;
+
+/// <summary>Makes a new spool whole or not at all: under another name first, synced, then linked to its own name.</summary>
+internal static class SpoolCreation
+{
+    private const int GroupMayUse = 0x1B0; // 0660: -wal and -shm take the mode of the file
+
+    /// <summary>True when there is no spool at the path: no file, or an empty one.</summary>
+    public static bool IsMissing(string resolved) => FileIdentity.Find(resolved) is null or { Size: 0 };
+
+    /// <summary>Makes the spool if there is none; does nothing when another process was first.</summary>
+    /// <exception cref="SpoolException">It cannot be made here.</exception>
+    public static void CreateIfMissing(string resolved)
+    {
+        string folder = Path.GetDirectoryName(resolved)!;
+        using var writeLock = new WriteLock(resolved);
+        writeLock.Acquire(SpoolFile.LockDeadline);
+        try
+        {
+            if (!IsMissing(resolved))
+            {
+                return;
+            }
+
+            string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
+            RemoveDraft(draft);
+            try
+            {
+                WriteDraft(draft);
+                Publish(draft, resolved);
+            }
+            finally
+            {
+                RemoveDraft(draft);
+            }
+
+            SyncFolder(folder, resolved);
+        }
+        catch (SqliteException failure)
+        {
+            throw new SpoolException(SpoolFault.CannotCreate, resolved, $"cannot make the spool {resolved}: {failure.Message}",
+                $"check the permissions and the free space of {folder}", failure);
+        }
+        finally
+        {
+            writeLock.Release(committed: false);
+        }
+    }
+
+    private static void WriteDraft(string draft)
+    {
+        // Made by us first, so that its mode does not depend on the umask.
+        int descriptor = Libc.Open(draft, Libc.ReadWrite | Libc.Create | Libc.Exclusive | Libc.CloseOnExec | Libc.NoFollow, GroupMayUse);
+        if (descriptor < 0)
+        {
+            throw Failure(draft, "make", Marshal.GetLastPInvokeError());
+        }
+
+        int chmod = Libc.ChangeMode(descriptor, GroupMayUse);
+        int error = Marshal.GetLastPInvokeError();
+        Libc.Close(descriptor);
+        if (chmod != 0)
+        {
+            throw Failure(draft, "set the mode of", error);
+        }
+
+        using SqliteConnection connection = SpoolFile.Connect(draft);
+        SpoolSchema.Create(connection);
+    }
+
+    private static void Publish(string draft, string resolved)
+    {
+        // SQLite closed it, checkpointed and without -wal: from here it is an ordinary file.
+        SyncPath(draft, draft);
+        bool emptyFileInTheWay = FileIdentity.Find(resolved) is { Size: 0 };
+        int result = emptyFileInTheWay ? Libc.Rename(draft, resolved) : Libc.Link(draft, resolved);
+        int error = Marshal.GetLastPInvokeError();
+        if (result != 0 && error != Libc.Exists)
+        {
+            throw Failure(resolved, "make", error);
+        }
+    }
+
+    private static void RemoveDraft(string draft)
+    {
+        foreach (string suffix in (ReadOnlySpan<string>)["", "-wal", "-shm", "-journal"])
+        {
+            if (Libc.Unlink(draft + suffix) != 0 && Marshal.GetLastPInvokeError() is var error && error != Libc.NoEntry)
+            {
+                throw Failure(draft + suffix, "remove", error);
+            }
+        }
+    }
+
+    private static void SyncFolder(string folder, string resolved) => SyncPath(folder, resolved);
+
+    private static void SyncPath(string path, string spool)
+    {
+        int descriptor = Libc.Open(path, Libc.ReadOnly | Libc.CloseOnExec, 0);
+        if (descriptor < 0)
+        {
+            throw Failure(spool, "open", Marshal.GetLastPInvokeError());
+        }
+
+        int result = Libc.Sync(descriptor);
+        int error = Marshal.GetLastPInvokeError();
+        Libc.Close(descriptor);
+        if (result != 0)
+        {
+            throw Failure(spool, "sync", error);
+        }
+    }
+
+    private static SpoolException Failure(string path, string act, int error) => new(
+        error is Libc.AccessDenied or Libc.NotPermitted ? SpoolFault.PermissionDenied : SpoolFault.CannotCreate,
+        path, $"cannot {act} {path}: {Libc.ErrorText(error)}", $"check the permissions and the free space of {Path.GetDirectoryName(path)}");
+}

@@ -1,0 +1,247 @@
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
+using Quickq.Spool.Schema;
+using SQLitePCL;
+
+namespace Quickq.Spool;
+
+/// <summary>
+/// An open spool: the path check, the pragmas, and the one way to run a write transaction.
+/// </summary>
+/// <remarks>
+/// <see cref="Write{T}"/> takes the lock, makes sure that the path still names the file that is open (it may have been moved aside),
+/// begins, runs the work, commits and gives the lock back. After a failure of the disk the connection is closed and opened afresh.
+/// Belongs to one thread at a time. Statements prepared on a connection die with it: compare <see cref="Connection"/> before reuse.
+/// </remarks>
+internal sealed class SpoolFile : IDisposable
+{
+    /// <summary>How long a writer waits for the lock before it says "try later".</summary>
+    public static readonly TimeSpan LockDeadline = TimeSpan.FromSeconds(30);
+
+    private const int NoCheckpointOnClose = 1006;
+
+    private readonly WriteLock? _lock;
+    private readonly string _synchronous;
+    private SqliteConnection? _connection;
+    private FileIdentity _identity;
+    private bool _fullSync;
+
+    private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
+    {
+        Path = resolved;
+        _lock = writeLock;
+        _synchronous = synchronous;
+    }
+
+    /// <summary>The path with symbolic links followed.</summary>
+    public string Path { get; }
+
+    /// <summary>The open connection.</summary>
+    public SqliteConnection Connection => _connection ?? throw new ObjectDisposedException(nameof(SpoolFile));
+
+    /// <summary>Opens an existing spool for reading: no lock, no transaction longer than a statement of the caller's.</summary>
+    public static SpoolFile OpenForReading(string path)
+    {
+        var file = new SpoolFile(RequireExisting(path), writeLock: null, "FULL");
+        file.Open();
+        file.Connection.Execute("PRAGMA query_only=ON");
+        return file;
+    }
+
+    /// <summary>Opens a spool for writing, making it when there is none and <paramref name="create"/> is set.</summary>
+    /// <param name="path">The spool.</param>
+    /// <param name="create">Whether to make a new spool.</param>
+    /// <param name="durable">
+    /// True: each commit is synced (<c>synchronous=FULL</c>). False: only those that ask for it by <see cref="SyncNextCommit"/>; what a power cut
+    /// then takes back must be harmless.
+    /// </param>
+    public static SpoolFile OpenForWriting(string path, bool create, bool durable = true)
+    {
+        string resolved = create ? SpoolPath.FollowLinks(path) : RequireExisting(path);
+        RequireLocalFileSystem(resolved);
+        if (create && SpoolCreation.IsMissing(resolved))
+        {
+            SpoolCreation.CreateIfMissing(resolved);
+        }
+
+        var file = new SpoolFile(resolved, new WriteLock(resolved), durable ? "FULL" : "NORMAL");
+        try
+        {
+            file.Open();
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes the next <see cref="Write{T}"/> sync its commit, and with it every earlier one.</summary>
+    public void SyncNextCommit() => _fullSync = true;
+
+    /// <summary>Runs <paramref name="work"/> in one write transaction; on return it is committed. On an exception nothing of it is stored.</summary>
+    /// <exception cref="SpoolException">Locked too long, full, input/output error, damaged.</exception>
+    public T Write<T>(Func<SqliteConnection, T> work) => UnderLock(connection =>
+    {
+        if (_fullSync && _synchronous is not "FULL")
+        {
+            connection.Execute("PRAGMA synchronous=FULL");
+        }
+
+        connection.Execute("BEGIN IMMEDIATE");
+        try
+        {
+            T result = work(connection);
+            connection.Execute("COMMIT");
+            _fullSync = false;
+            return result;
+        }
+        catch
+        {
+            // SQLite rolls back by itself after some errors; then there is nothing left to roll back.
+            if (connection.Handle is { } handle && raw.sqlite3_get_autocommit(handle) == 0)
+            {
+                connection.Execute("ROLLBACK");
+            }
+
+            throw;
+        }
+        finally
+        {
+            if (_synchronous is not "FULL")
+            {
+                connection.Execute("PRAGMA synchronous=" + _synchronous);
+            }
+        }
+    });
+
+    /// <summary>Runs <paramref name="work"/> under the lock without a transaction (a checkpoint).</summary>
+    public T UnderLock<T>(Func<SqliteConnection, T> work)
+    {
+        if (_lock is null)
+        {
+            throw new InvalidOperationException("this spool is open for reading");
+        }
+
+        _lock.Acquire(LockDeadline);
+        bool committed = false;
+        try
+        {
+            ReopenIfReplaced();
+            T result = work(Connection);
+            committed = true;
+            return result;
+        }
+        catch (SqliteException failure)
+        {
+            SpoolException translated = SqliteFailure.Translate(failure, Path);
+            if (translated.Fault is not SpoolFault.InvalidMessage and not SpoolFault.IdConflict)
+            {
+                Close();
+            }
+
+            throw translated;
+        }
+        finally
+        {
+            _lock.Release(committed);
+        }
+    }
+
+    public void Dispose()
+    {
+        Close();
+        _lock?.Dispose();
+    }
+
+    /// <summary>A connection with the pragmas of every Quickq program, to a file that is known to exist.</summary>
+    internal static SqliteConnection Connect(string path)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Mode = SqliteOpenMode.ReadWrite,
+            Pooling = false,
+        }.ToString());
+        try
+        {
+            connection.Open();
+
+            // busy_timeout only matters against programs that do not know the lock.
+            connection.Execute("PRAGMA busy_timeout=5000; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static string RequireExisting(string path)
+    {
+        string resolved = SpoolPath.FollowLinks(path);
+        return SpoolCreation.IsMissing(resolved)
+            ? throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}",
+                $"'quickq-spool add' and the agent make it; name another with --spool or {SpoolPath.Variable}")
+            : resolved;
+    }
+
+    private static void RequireLocalFileSystem(string resolved)
+    {
+        string folder = System.IO.Path.GetDirectoryName(resolved)!;
+        if (FileIdentity.Find(folder) is not null && FileSystemRoom.Of(folder).NetworkName is { } network
+            && Environment.GetEnvironmentVariable("QUICKQ_ANY_FILE_SYSTEM") is not "1")
+        {
+            throw new SpoolException(SpoolFault.UnsuitableFileSystem, resolved, $"{folder} is on {network}: a spool needs a local file system",
+                "put the spool on a local disk (QUICKQ_ANY_FILE_SYSTEM=1 overrides this, at your risk)");
+        }
+    }
+
+    private void Open()
+    {
+        try
+        {
+            // Identity before opening: should the path change in between, the comparison under the lock sees it and opens again.
+            _identity = FileIdentity.Find(Path)?.Identity ?? default;
+            _connection = Connect(Path);
+            if (_lock is not null && _synchronous is not "FULL")
+            {
+                _connection.Execute("PRAGMA synchronous=" + _synchronous);
+            }
+
+            SpoolSchema.RequireSpool(_connection, Path);
+            if (raw.sqlite3_db_config(_connection.Handle!, NoCheckpointOnClose, 1, out _) != raw.SQLITE_OK)
+            {
+                throw new SpoolException(SpoolFault.InputOutput, Path, "this SQLite cannot switch off the checkpoint at close");
+            }
+        }
+        catch (SqliteException failure)
+        {
+            Close();
+            throw SqliteFailure.Translate(failure, Path);
+        }
+    }
+
+    private void ReopenIfReplaced()
+    {
+        (FileIdentity Identity, long Size)? now = FileIdentity.Find(Path);
+        if (now is null or { Size: 0 })
+        {
+            throw new SpoolException(SpoolFault.NotFound, Path, $"the spool {Path} is gone", "the next 'quickq-spool add' makes a new one");
+        }
+
+        if (_connection is null || now.Value.Identity != _identity)
+        {
+            Close();
+            Open();
+        }
+    }
+
+    private void Close()
+    {
+        _connection?.Dispose();
+        _connection = null;
+    }
+}

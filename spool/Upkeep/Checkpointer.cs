@@ -1,0 +1,47 @@
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
+
+namespace Quickq.Spool.Upkeep;
+
+/// <summary>Moves the write-ahead log into the main file, under the lock, so that no checkpoint ever overlaps a commit.</summary>
+/// <remarks>The agent does it; a producer only when no agent runs. Never waits for a reader: what a reader still needs stays for the next time.</remarks>
+internal static class Checkpointer
+{
+    /// <summary>Checkpoints when the log is larger than its limit. Returns true when it did anything.</summary>
+    public static bool RunIfNeeded(SpoolFile file, bool onlyWithoutAgent)
+    {
+        long limit = SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(file.Path)!));
+        if (FileIdentity.SizeOf(SpoolPath.WriteAheadLog(file.Path)) <= limit
+            || (onlyWithoutAgent && AgentLock.FindHolder(file.Path) is not null))
+        {
+            return false;
+        }
+
+        file.UnderLock(connection => Run_NeedsLock(connection));
+        return true;
+    }
+
+    /// <summary>PASSIVE first; TRUNCATE only when that moved everything, because a TRUNCATE waits for readers while everybody waits for us.</summary>
+    public static bool Run_NeedsLock(SqliteConnection connection)
+    {
+        connection.Execute("PRAGMA busy_timeout=0");
+        try
+        {
+            return IsComplete(connection, "PRAGMA wal_checkpoint(PASSIVE)") && IsComplete(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+        finally
+        {
+            connection.Execute("PRAGMA busy_timeout=5000");
+        }
+    }
+
+    private static bool IsComplete(SqliteConnection connection, string pragma)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = pragma;
+        using SqliteDataReader row = command.ExecuteReader();
+
+        // busy, frames in the log, frames checkpointed
+        return row.Read() && row.GetInt64(0) == 0 && row.GetInt64(1) == row.GetInt64(2);
+    }
+}
