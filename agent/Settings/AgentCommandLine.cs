@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Reflection;
+using Microsoft.Extensions.Logging;
+
+namespace Quickq.Agent.Settings;
+
+/// <summary>
+/// The command line of quickq-agent. Parsing answers --help, --version, --check-config and every mistake itself: then
+/// <see cref="ExitCode"/> is set and nothing is left to do. Else <see cref="Settings"/> is there and the agent runs.
+/// </summary>
+internal sealed record AgentCommandLine
+{
+    private const string Program = "quickq-agent";
+
+    /// <summary>Not null: everything is said, return this.</summary>
+    public int? ExitCode { get; private init; }
+
+    public string ConfigPath { get; private init; } = SettingsFile.DefaultPath;
+
+    /// <summary>What <c>--verbosity</c> says; it wins over the configuration.</summary>
+    public LogLevel? Verbosity { get; private init; }
+
+    public AgentSettings? Settings { get; private init; }
+
+    public static AgentCommandLine Parse(IReadOnlyList<string> args, TextWriter output, TextWriter error)
+    {
+        var config = new Option<string>("--config", "-c")
+        {
+            Description = "The configuration file",
+            HelpName = "FILE",
+            DefaultValueFactory = _ => SettingsFile.DefaultPath,
+        };
+        var check = new Option<bool>("--check-config") { Description = "Say whether the configuration is right, and stop" };
+        var verbosity = new Option<LogLevel?>("--verbosity", "-v")
+        {
+            Description = $"How much to log: {Quickq.Agent.Settings.Verbosity.Names}",
+            HelpName = "LEVEL",
+            CustomParser = ParseVerbosity,
+        };
+        var root = new RootCommand("Forwards the messages of the spool to every configured RabbitMQ server.") { config, check, verbosity };
+        root.Options.OfType<VersionOption>().Single().Action = null;
+
+        // @FILE must not be read in place of options: no response files.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.GetResult("--help") is not null || parsed.Tokens.Any(token => token.Value is "--help" or "-h" or "-?"))
+        {
+            parsed.Invoke(new InvocationConfiguration { Output = output, Error = error });
+            return new AgentCommandLine { ExitCode = Agent.ExitCode.Done };
+        }
+
+        if (parsed.Errors.Count > 0)
+        {
+            error.WriteLine($"{Program}: {parsed.Errors[0].Message.TrimEnd('.')}; see {Program} --help");
+            return new AgentCommandLine { ExitCode = Agent.ExitCode.Usage };
+        }
+
+        if (parsed.GetResult("--version") is not null)
+        {
+            output.WriteLine($"{Program} {Version}");
+            return new AgentCommandLine { ExitCode = Agent.ExitCode.Done };
+        }
+
+        var line = new AgentCommandLine { ConfigPath = parsed.GetValue(config)!, Verbosity = parsed.GetValue(verbosity) };
+        return line.WithSettings(parsed.GetValue(check), output, error);
+    }
+
+    private static string Version =>
+        typeof(AgentCommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    private AgentCommandLine WithSettings(bool onlyCheck, TextWriter output, TextWriter error)
+    {
+        var (settings, mistakes) = SettingsFile.Read(ConfigPath);
+        foreach (var mistake in mistakes)
+        {
+            error.WriteLine(mistake);
+        }
+
+        if (settings is null)
+        {
+            return this with { ExitCode = Agent.ExitCode.Configuration };
+        }
+
+        if (!onlyCheck)
+        {
+            return this with { Settings = settings };
+        }
+
+        foreach (var note in settings.Notes)
+        {
+            error.WriteLine($"note: {note}");
+        }
+
+        foreach (var line in SettingsSummary.LinesOf(settings))
+        {
+            output.WriteLine(line);
+        }
+
+        output.WriteLine($"{ConfigPath}: right");
+        return this with { ExitCode = Agent.ExitCode.Done };
+    }
+
+    private static LogLevel? ParseVerbosity(ArgumentResult result)
+    {
+        if (Quickq.Agent.Settings.Verbosity.TryParse(result.Tokens.Single().Value, out var level))
+        {
+            return level;
+        }
+
+        result.AddError($"--verbosity: '{result.Tokens.Single().Value}' is not known; take {Quickq.Agent.Settings.Verbosity.Names}");
+        return null;
+    }
+}

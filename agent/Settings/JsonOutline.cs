@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Quickq.Agent.Settings;
+
+/// <summary>
+/// The kinds of the values in a JSON file, by path. The configuration library turns every value into a text and lets a
+/// name that stands twice win or merge without a word; the outline is what tells a wrong type or a doubled name.
+/// </summary>
+internal sealed class JsonOutline
+{
+    private readonly Dictionary<string, JsonTokenType> _kinds = new(StringComparer.OrdinalIgnoreCase);
+
+    private JsonOutline()
+    {
+    }
+
+    public static JsonOutline Empty { get; } = new();
+
+    /// <summary>What the file holds at <c>servers:mq1:port</c>; None where it holds nothing.</summary>
+    public JsonTokenType KindAt(string key) => _kinds.GetValueOrDefault(key);
+
+    /// <summary>Reads the outline of a file, comments and trailing commas allowed.</summary>
+    public static JsonOutline Read(ReadOnlySpan<byte> json, string file, MistakeList mistakes)
+    {
+        var outline = new JsonOutline();
+        try
+        {
+            // As the configuration library has it: comments are skipped, the last comma may be one too many.
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            reader.Read();
+            if (reader.TokenType != JsonTokenType.StartObject)
+            {
+                mistakes.Add(file, "does not hold a JSON object; begin with { and see the example in the manual");
+                return outline;
+            }
+
+            outline.ReadObject(ref reader, key: "", mistakes);
+            reader.Read();
+        }
+        catch (JsonException wrong)
+        {
+            var place = string.Create(CultureInfo.InvariantCulture, $"line {wrong.LineNumber + 1}, column {wrong.BytePositionInLine + 1}");
+            mistakes.Add(file, $"is not right JSON at {place}: {WithoutPlace(wrong.Message)}");
+        }
+
+        return outline;
+    }
+
+    private void ReadObject(ref Utf8JsonReader reader, string key, MistakeList mistakes)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = reader.GetString()!;
+            var path = key.Length == 0 ? name : $"{key}:{name}";
+            reader.Read();
+            if (name.Contains(':', StringComparison.Ordinal))
+            {
+                mistakes.Add(path.Replace(':', '.'), "the name of a setting cannot hold a colon; take another name");
+            }
+            else if (!_kinds.TryAdd(path, reader.TokenType))
+            {
+                mistakes.Add(path.Replace(':', '.'), "stands twice (capitals do not matter); keep one");
+            }
+
+            ReadValue(ref reader, path, mistakes);
+        }
+    }
+
+    private void ReadValue(ref Utf8JsonReader reader, string key, MistakeList mistakes)
+    {
+        if (reader.TokenType == JsonTokenType.StartObject)
+        {
+            ReadObject(ref reader, key, mistakes);
+        }
+        else if (reader.TokenType == JsonTokenType.StartArray)
+        {
+            for (var i = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; i++)
+            {
+                var path = string.Create(CultureInfo.InvariantCulture, $"{key}:{i}");
+                _kinds[path] = reader.TokenType;
+                ReadValue(ref reader, path, mistakes);
+            }
+        }
+    }
+
+    // The place is said in front, counted from 1 as editors do.
+    private static string WithoutPlace(string message)
+    {
+        var place = message.IndexOf(" LineNumber:", StringComparison.Ordinal);
+        return place < 0 ? message : message[..place];
+    }
+}

@@ -1,0 +1,257 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Quickq.Agent.Settings;
+
+/// <summary>Reads the settings of one server and notes every mistake in them.</summary>
+internal sealed partial class ServerSettingsReader(SettingsSection section, string folder, List<string> notes)
+{
+    private const string PasswordAdvice = "give \"password\", or \"passwordFile\" with the path of a file that holds it";
+
+    public static bool IsName(string name) => NamePattern().IsMatch(name);
+
+    public ServerSettings? Read(string name)
+    {
+        var address = ReadUri();
+        var tls = ReadTls(address);
+        var hosts = ReadHosts(address, tls is not null);
+        var user = Either("user", address?.User, "the user stands in the uri too; keep one");
+        if (user?.Length == 0)
+        {
+            section.Mistake("user", "is empty; name the user");
+        }
+
+        var settings = new ServerSettings
+        {
+            Name = name,
+            Hosts = hosts,
+            VirtualHost = Either("vhost", address?.VirtualHost, "the vhost stands in the uri too; keep one") ?? "/",
+            User = user ?? "guest",
+            Password = ReadPassword(user, address?.Password),
+            Exchange = ReadExchange(),
+            Window = section.Number("window", 1_000, 1, 100_000),
+            WindowBytes = section.Size("windowBytes", 1_024, 1L << 30) ?? 8L << 20,
+            Unroutable = ReadUnroutable(),
+            Heartbeat = section.Time("heartbeat", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Tls = tls,
+        };
+        if (settings.Heartbeat.Ticks % TimeSpan.TicksPerSecond != 0)
+        {
+            section.Mistake("heartbeat", "AMQP counts heartbeats in whole seconds; take a whole number of them");
+        }
+
+        section.NoteUnknown();
+        return hosts.Count == 0 ? null : settings;
+    }
+
+    private BrokerUri? ReadUri()
+    {
+        BrokerUri? address = null;
+        if (section.Text("uri") is { } text && !BrokerUri.TryParse(text, out address, out var whatIsWrong))
+        {
+            section.Mistake("uri", whatIsWrong);
+        }
+
+        return address;
+    }
+
+    private List<HostAndPort> ReadHosts(BrokerUri? address, bool encrypted)
+    {
+        string[] places = ["host", "hosts", "port"];
+        if (section.Has("uri"))
+        {
+            foreach (var other in places.Where(section.Has))
+            {
+                section.Mistake(other, "the uri says it already; keep either \"uri\" or \"host\", \"hosts\" and \"port\"");
+            }
+
+            return address is null ? [] : [address.Host];
+        }
+
+        var port = section.Number("port", encrypted ? BrokerUri.DefaultTlsPort : BrokerUri.DefaultPort, 1, 65_535);
+        var one = section.Text("host");
+        var many = section.Texts("hosts");
+        if (section.Has("host") && section.Has("hosts"))
+        {
+            section.Mistake("hosts", "there is \"host\" too; keep one of them");
+        }
+        else if (!section.Has("host") && !section.Has("hosts"))
+        {
+            section.Mistake("host", "missing; say where the server is: \"host\", \"hosts\" or \"uri\"");
+        }
+
+        if (one is not null && !HostAndPort.IsHost(one))
+        {
+            section.Mistake("host", one.Contains(':', StringComparison.Ordinal)
+                ? $"'{one}' is not a host name; write the port as \"port\""
+                : $"'{one}' is not a host name or address");
+            return [];
+        }
+
+        return one is not null ? [new HostAndPort(one, port)] : ParseHosts(many, port);
+    }
+
+    private List<HostAndPort> ParseHosts(IReadOnlyList<string>? texts, int port)
+    {
+        var hosts = new List<HostAndPort>();
+        foreach (var text in texts ?? [])
+        {
+            if (!HostAndPort.TryParse(text, port, out var host))
+            {
+                section.Mistake("hosts", $"'{text}' is not a host; write name, name:port, address or [address]:port");
+            }
+            else if (hosts.Contains(host))
+            {
+                section.Mistake("hosts", $"'{text}' stands twice; keep one");
+            }
+            else
+            {
+                hosts.Add(host);
+            }
+        }
+
+        if (texts is { Count: 0 })
+        {
+            section.Mistake("hosts", "is empty; name at least one host");
+        }
+
+        return hosts;
+    }
+
+    private PasswordSource ReadPassword(string? user, Secret? inUri)
+    {
+        var given = section.Text("password");
+        var file = section.Text("passwordFile");
+        var (hasText, hasFile) = (section.Has("password"), section.Has("passwordFile"));
+        if (hasText && hasFile)
+        {
+            section.Mistake("passwordFile", "there is \"password\" too; keep one of them");
+        }
+        else if (inUri is not null && (hasText || hasFile))
+        {
+            section.Mistake(hasText ? "password" : "passwordFile", "the uri holds a password too; keep one of them");
+        }
+        else if (given?.Length == 0)
+        {
+            section.Mistake("password", $"is empty; {PasswordAdvice}");
+        }
+        else if (inUri is null && !hasText && !hasFile && user is not null and not "guest")
+        {
+            section.Mistake("password", $"missing for user '{user}'; {PasswordAdvice}");
+        }
+
+        var text = given ?? inUri?.Reveal();
+        return file is not null ? FromFile(file) : text is null ? PasswordSource.Default : PasswordSource.Of(text);
+    }
+
+    private PasswordSource FromFile(string file)
+    {
+        if (file.Length == 0)
+        {
+            section.Mistake("passwordFile", "is empty; give the path of a file");
+        }
+
+        // Not a mistake: the file may come, or change, while the agent runs.
+        var source = PasswordSource.InFile(Path.Combine(folder, file));
+        try
+        {
+            source.Read();
+        }
+        catch (IOException unreadable)
+        {
+            notes.Add($"{section.Path}.passwordFile: {unreadable.Message}; it is read again at each connection attempt");
+        }
+
+        return source;
+    }
+
+    private string ReadExchange()
+    {
+        var exchange = section.Text("exchange");
+        if (!section.Has("exchange"))
+        {
+            section.Mistake("exchange", "missing; name the exchange that messages go to, \"\" for the AMQP default exchange");
+        }
+        else if (exchange is not null && Encoding.UTF8.GetByteCount(exchange) > 255)
+        {
+            section.Mistake("exchange", "is longer than the 255 bytes that AMQP allows");
+        }
+
+        return exchange ?? "";
+    }
+
+    private Unroutable ReadUnroutable()
+    {
+        var text = section.Text("unroutable");
+        switch (text?.ToUpperInvariant())
+        {
+            case null or "ACCEPT": return Unroutable.Accept;
+            case "RETRY": return Unroutable.Retry;
+            case "PARK": return Unroutable.Park;
+            case "IGNORE": return Unroutable.Ignore;
+            default:
+                section.Mistake("unroutable", $"'{text}' is not known; take accept, retry, park or ignore");
+                return Unroutable.Accept;
+        }
+    }
+
+    private TlsSettings? ReadTls(BrokerUri? address)
+    {
+        var given = section.Section("tls");
+        if (given is null)
+        {
+            return address?.Tls == true ? new TlsSettings(CaFile: null, CertificateFile: null, KeyFile: null) : null;
+        }
+
+        if (address is { Tls: false })
+        {
+            section.Mistake("tls", "the uri begins with amqp://, which is not encrypted; write amqps://");
+        }
+
+        var tls = new TlsSettings(FileAt(given, "ca"), FileAt(given, "cert"), FileAt(given, "key"));
+        if (tls is { KeyFile: not null, CertificateFile: null } && !given.Has("cert"))
+        {
+            given.Mistake("key", "there is no \"cert\" that it belongs to; give both");
+        }
+
+        given.NoteUnknown();
+        return tls;
+    }
+
+    private string? FileAt(SettingsSection tls, string name)
+    {
+        var text = tls.Text(name);
+        if (text is null)
+        {
+            return null;
+        }
+
+        if (text.Length == 0)
+        {
+            tls.Mistake(name, "is empty; give the path of a PEM file");
+            return null;
+        }
+
+        var path = Path.Combine(folder, text);
+        if (!File.Exists(path))
+        {
+            notes.Add($"{tls.Path}.{name}: there is no file {path}; it is read at each connection attempt");
+        }
+
+        return path;
+    }
+
+    private string? Either(string name, string? inUri, string whatIsWrong)
+    {
+        var given = section.Text(name);
+        if (given is not null && inUri is not null)
+        {
+            section.Mistake(name, whatIsWrong);
+        }
+
+        return given ?? inUri;
+    }
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,64}\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1_000)]
+    private static partial Regex NamePattern();
+}

@@ -1,0 +1,171 @@
+using System.Collections;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Settings;
+
+/// <summary>
+/// Reads <c>quickq.json</c> and the environment variables that override it (<c>QUICKQ__servers__mq1__password</c>).
+/// Either settings come back or every mistake at once; a password is in neither the mistakes nor the notes.
+/// </summary>
+internal static class SettingsFile
+{
+    public const string DefaultPath = "/etc/quickq/quickq.json";
+
+    /// <summary>Two underscores: QUICKQ_SPOOL is not a setting but names the spool for every program.</summary>
+    private const string VariablePrefix = "QUICKQ__";
+
+    public static (AgentSettings? Settings, IReadOnlyList<string> Mistakes) Read(string path) =>
+        Read(path, Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .ToDictionary(variable => (string)variable.Key, variable => variable.Value as string ?? "", StringComparer.Ordinal));
+
+    public static (AgentSettings? Settings, IReadOnlyList<string> Mistakes) Read(string path, IReadOnlyDictionary<string, string> environment)
+    {
+        var mistakes = new MistakeList();
+        path = Path.GetFullPath(path);
+        var json = ReadBytes(path, mistakes);
+        if (json is null)
+        {
+            return (null, mistakes.Lines);
+        }
+
+        var outline = JsonOutline.Read(json, path, mistakes);
+        if (mistakes.Lines.Count > 0)
+        {
+            return (null, mistakes.Lines);
+        }
+
+        var overrides = environment.Where(variable => variable.Key.StartsWith(VariablePrefix, StringComparison.OrdinalIgnoreCase))
+            .Select(variable => (Key: variable.Key[VariablePrefix.Length..].Replace("__", ":", StringComparison.Ordinal), Variable: variable.Key, variable.Value))
+            .DistinctBy(variable => variable.Key, StringComparer.OrdinalIgnoreCase).ToList();
+        using var stream = new MemoryStream(json);
+        var values = new ConfigurationBuilder().AddJsonStream(stream)
+            .AddInMemoryCollection(overrides.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))).Build();
+        var origin = new SettingsOrigin(outline, overrides.ToDictionary(variable => variable.Key, variable => variable.Variable, StringComparer.OrdinalIgnoreCase));
+
+        var settings = ReadTop(new SettingsSection(values, path: "", origin, mistakes), Path.GetDirectoryName(path)!);
+        settings = settings with { Notes = [.. settings.Notes, .. PermissionNotes(path, settings)] };
+        return (mistakes.Lines.Count == 0 ? settings : null, mistakes.Lines);
+    }
+
+    private static AgentSettings ReadTop(SettingsSection top, string folder)
+    {
+        var notes = new List<string>();
+        var spool = ReadSpool(top.Section("spool"), folder);
+        var servers = ReadServers(top.Section("servers"), folder, notes);
+        ReadHttp(top.Section("http"), notes);
+        var level = LogLevel.Information;
+        if (top.Text("logLevel") is { } text && !Verbosity.TryParse(text, out level))
+        {
+            top.Mistake("logLevel", $"'{text}' is not known; take {Verbosity.Names}");
+        }
+
+        top.NoteUnknown();
+        return new AgentSettings { Spool = spool, Servers = servers, LogLevel = level, Notes = notes };
+    }
+
+    private static SpoolSettings ReadSpool(SettingsSection? section, string folder)
+    {
+        var defaults = new SpoolSettings { Path = SpoolPath.Resolve(null) };
+        if (section is null)
+        {
+            return defaults;
+        }
+
+        var path = section.Text("path");
+        if (path?.Length == 0)
+        {
+            section.Mistake("path", $"is empty; give the path of the spool, or leave it out for {defaults.Path}");
+        }
+
+        const long least = 1L << 20;
+        var settings = new SpoolSettings
+        {
+            Path = string.IsNullOrEmpty(path) ? defaults.Path : Path.Combine(folder, path),
+            MaxSizeBytes = section.Size("maxSize", least, long.MaxValue) ?? defaults.MaxSizeBytes,
+            Retention = section.Time("retention", defaults.Retention, TimeSpan.Zero, TimeSpan.FromDays(36_500)),
+            MinFreeDiskBytes = section.Size("minFreeDisk", 0, long.MaxValue),
+            MaxMessageSizeBytes = section.Size("maxMessageSize", 1, 512L << 20) ?? defaults.MaxMessageSizeBytes,
+        };
+        if (settings.MaxMessageSizeBytes > settings.MaxSizeBytes)
+        {
+            section.Mistake("maxMessageSize", $"is larger than maxSize ({ByteSize.Format(settings.MaxSizeBytes)}); no such message would ever fit");
+        }
+
+        section.NoteUnknown();
+        return settings;
+    }
+
+    private static List<ServerSettings> ReadServers(SettingsSection? section, string folder, List<string> notes)
+    {
+        var servers = new List<ServerSettings>();
+        foreach (var name in section?.GivenNames ?? [])
+        {
+            if (!ServerSettingsReader.IsName(name))
+            {
+                section!.Mistake(name, "is not a name for a server; take 1 to 64 of the characters A-Z a-z 0-9 . _ -");
+            }
+            else if (section!.Section(name) is { } server && new ServerSettingsReader(server, folder, notes).Read(name) is { } settings)
+            {
+                servers.Add(settings);
+            }
+        }
+
+        if (section is null || !section.GivenNames.Any())
+        {
+            notes.Add("servers: none is configured; messages are accepted and stay in the spool");
+        }
+
+        servers.Sort((left, right) => string.CompareOrdinal(left.Name, right.Name));
+        return servers;
+    }
+
+    private static void ReadHttp(SettingsSection? section, List<string> notes)
+    {
+        if (section?.Text("listen") is { } listen)
+        {
+            if (!HostAndPort.TryParse(listen, defaultPort: 0, out var parsed) || parsed.Port == 0)
+            {
+                section.Mistake("listen", $"'{listen}' is not address:port; write for example 127.0.0.1:9672");
+            }
+
+            notes.Add("http.listen: this version has no HTTP interface yet; the setting does nothing");
+        }
+
+        section?.NoteUnknown();
+    }
+
+    private static IEnumerable<string> PermissionNotes(string path, AgentSettings settings)
+    {
+        const UnixFileMode others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        if ((File.GetUnixFileMode(path) & others) != UnixFileMode.None &&
+            settings.Servers.Any(server => server.Password.Given is not null && server.Password != PasswordSource.Default))
+        {
+            yield return $"{path}: holds a password and every user can read it; chmod 640, or use \"passwordFile\"";
+        }
+    }
+
+    private static byte[]? ReadBytes(string path, MistakeList mistakes)
+    {
+        try
+        {
+            var bytes = File.ReadAllBytes(path);
+            return bytes is [0xEF, 0xBB, 0xBF, ..] ? bytes[3..] : bytes;
+        }
+        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        {
+            mistakes.Add(path, "there is no such file; name another with --config");
+        }
+        catch (UnauthorizedAccessException)
+        {
+            mistakes.Add(path, Directory.Exists(path) ? "is a folder; name a file with --config" : "this user may not read it; change its mode or the user");
+        }
+        catch (IOException broken)
+        {
+            mistakes.Add(path, $"cannot be read: {broken.Message}");
+        }
+
+        return null;
+    }
+}
