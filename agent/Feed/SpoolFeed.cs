@@ -1,0 +1,93 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Feed;
+
+/// <summary>What one server gets next: its pending messages in the order of acceptance, a bounded page at a time.</summary>
+/// <remarks>
+/// Changes nothing in the spool. The position is in memory only: a new feed starts at the oldest pending message, which is all
+/// that a restart needs. A page holds a read snapshot only while it is read. Belongs to one thread at a time.
+/// </remarks>
+internal sealed class SpoolFeed : IDisposable
+{
+    private const string SelectPage =
+        """
+        SELECT m.seq, m.id, m.exchange, m.routing_key, m.properties, m.expires_at, m.created_at, m.body
+        FROM delivery AS d CROSS JOIN message AS m ON m.seq = d.message
+        WHERE d.server = @server AND d.state = 'pending' AND d.message > @after AND d.message < @barrier
+        ORDER BY d.message LIMIT @count
+        """;
+
+    private const string SelectMarks =
+        """
+        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807) AS barrier
+        FROM server WHERE id = @server
+        """;
+
+    private readonly string _path;
+    private readonly long _server;
+    private SpoolFile _file;
+
+    public SpoolFeed(string path, long server)
+    {
+        _path = path;
+        _server = server;
+        _file = OpenFile(path);
+    }
+
+    /// <summary>The sequence number up to which messages were handed out.</summary>
+    public long Position { get; private set; }
+
+    /// <summary>What the spool says about this server now.</summary>
+    public FeedMarks ReadMarks() => _file.Connection.QuerySingle<FeedMarks>(SelectMarks, new { server = _server });
+
+    /// <summary>The next messages behind <see cref="Position"/>: at most <paramref name="maxCount"/>, and no further one once <paramref name="maxBytes"/> of bodies are read.</summary>
+    /// <param name="barrier">Messages from this one on still wait to be assigned: order wants that they wait.</param>
+    public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier)
+    {
+        var page = new List<FeedMessage>(Math.Min(maxCount, 256));
+        long bytes = 0;
+        var parameters = new { server = _server, after = Position, barrier, count = maxCount };
+        foreach (FeedMessage message in _file.Connection.Query<FeedMessage>(SelectPage, parameters, buffered: false))
+        {
+            page.Add(message);
+            bytes += message.Body.Length;
+            Position = message.Seq;
+            if (bytes >= maxBytes)
+            {
+                break;
+            }
+        }
+
+        return page;
+    }
+
+    /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
+    public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
+
+    /// <summary>Opens the spool afresh, after it was replaced or could not be read.</summary>
+    public void Reopen()
+    {
+        _file.Dispose();
+        _file = OpenFile(_path);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private static SpoolFile OpenFile(string path)
+    {
+        DefaultTypeMap.MatchNamesWithUnderscores = true;
+        SpoolFile file = SpoolFile.OpenForReading(path);
+
+        // Each server reads every page once, in order: a large cache would only cost memory. In KiB.
+        file.Connection.Execute("PRAGMA cache_size=-512");
+        return file;
+    }
+}
+
+/// <summary>What the spool says about a server.</summary>
+/// <param name="Paused">An operator paused it.</param>
+/// <param name="Rewind">The lowest message made pending again since the mark was last taken, or null.</param>
+/// <param name="Barrier">The first message that still waits to be assigned; beyond every message when there is none.</param>
+internal sealed record FeedMarks(long Paused, long? Rewind, long Barrier);

@@ -1,0 +1,23 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+
+namespace Quickq.Agent.Ledger;
+
+/// <summary>The state of the connection to one server, as <c>status</c> shows it.</summary>
+/// <param name="Server">The server's id in the spool.</param>
+/// <param name="Connection"><c>connected</c>, <c>reconnecting</c>, <c>disconnected</c>, <c>blocked</c> or <c>paused</c>.</param>
+/// <param name="Endpoint">ip:port, while there is a connection.</param>
+/// <param name="At">Microseconds since the epoch.</param>
+/// <param name="Error">What went wrong; null leaves the last error as it is.</param>
+internal sealed record ConnectionRecord(long Server, string Connection, string? Endpoint, long At, string? Error)
+{
+    /// <summary>Writes it; <c>since</c> moves only when the state changes.</summary>
+    public void Write_NeedsTransaction(SqliteConnection connection) => connection.Execute(
+        """
+        UPDATE server SET since = CASE WHEN connection <> @Connection OR since IS NULL THEN @At ELSE since END,
+            connection = @Connection, endpoint = @Endpoint,
+            last_error = coalesce(@Error, last_error), last_error_at = CASE WHEN @Error IS NULL THEN last_error_at ELSE @At END
+        WHERE id = @Server
+        """,
+        this);
+}

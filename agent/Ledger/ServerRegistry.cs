@@ -1,0 +1,75 @@
+using System.Globalization;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Quickq.Agent.Settings;
+
+namespace Quickq.Agent.Ledger;
+
+/// <summary>Makes the spool know the servers and limits of the configuration, and gives messages that were accepted before to the servers.</summary>
+/// <remarks>A server is known by its name: a changed host keeps its backlog, one that is no longer configured keeps its rows.</remarks>
+internal static class ServerRegistry
+{
+    private const int AssignmentBatch = 500;
+
+    /// <summary>Registers the servers by name and makes exactly these active. Returns their ids by name.</summary>
+    public static IReadOnlyDictionary<string, long> Register_NeedsTransaction(SqliteConnection connection, IReadOnlyList<string> names, long now)
+    {
+        foreach (string name in names)
+        {
+            connection.Execute("INSERT INTO server (name, active) SELECT @name, 0 WHERE NOT EXISTS (SELECT 1 FROM server WHERE name = @name)", new { name });
+        }
+
+        connection.Execute(
+            """
+            UPDATE server SET active = name IN @names,
+                connection = CASE WHEN name IN @names THEN 'reconnecting' ELSE 'disconnected' END,
+                since = CASE WHEN active <> (name IN @names) OR connection <> 'reconnecting' THEN @now ELSE since END,
+                endpoint = NULL, rewind = NULL
+            """,
+            new { names, now });
+        return connection.Query<(string Name, long Id)>("SELECT name, id FROM server WHERE active = 1")
+            .ToDictionary(row => row.Name, row => row.Id, StringComparer.Ordinal);
+    }
+
+    /// <summary>Writes the limits that every producer honours.</summary>
+    public static void WriteLimits_NeedsTransaction(SqliteConnection connection, SpoolSettings settings)
+    {
+        WriteSetting_NeedsTransaction(connection, "maxSize", settings.MaxSizeBytes);
+        WriteSetting_NeedsTransaction(connection, "maxMessageSize", settings.MaxMessageSizeBytes);
+        WriteSetting_NeedsTransaction(connection, "minFreeDisk", settings.MinFreeDiskBytes);
+    }
+
+    /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. Returns how many are left.</summary>
+    public static long AssignSome_NeedsTransaction(SqliteConnection connection)
+    {
+        long? last = connection.ExecuteScalar<long?>(
+            $"SELECT max(message) FROM (SELECT message FROM unassigned ORDER BY message LIMIT {AssignmentBatch.ToString(CultureInfo.InvariantCulture)})");
+        if (last is null)
+        {
+            return 0;
+        }
+
+        // A message may have been removed by its expiry meanwhile; a row without its message would never be settled.
+        connection.Execute(
+            """
+            INSERT INTO delivery (message, server)
+            SELECT u.message, s.id FROM unassigned AS u JOIN message AS m ON m.seq = u.message CROSS JOIN server AS s
+            WHERE u.message <= @last AND s.active = 1 ORDER BY u.message
+            """,
+            new { last });
+        int assigned = connection.ExecuteScalar<int>("SELECT count(*) FROM unassigned AS u JOIN message AS m ON m.seq = u.message WHERE u.message <= @last", new { last });
+        connection.Execute("UPDATE server SET pending = pending + @assigned WHERE active = 1", new { assigned });
+        int removed = connection.Execute("DELETE FROM unassigned WHERE message <= @last", new { last });
+        connection.Execute("UPDATE tally SET value = value - @removed WHERE name = 'unassigned'", new { removed });
+        return connection.ExecuteScalar<long>("SELECT value FROM tally WHERE name = 'unassigned'");
+    }
+
+    private static void WriteSetting_NeedsTransaction(SqliteConnection connection, string name, long? value)
+    {
+        connection.Execute("DELETE FROM setting WHERE name = @name AND (@value IS NULL OR value <> @value)", new { name, value = value?.ToString(CultureInfo.InvariantCulture) });
+        if (value is not null)
+        {
+            connection.Execute("INSERT OR IGNORE INTO setting (name, value) VALUES (@name, @value)", new { name, value = value.Value.ToString(CultureInfo.InvariantCulture) });
+        }
+    }
+}
