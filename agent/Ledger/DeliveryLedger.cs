@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
 using Quickq.Spool.Upkeep;
@@ -30,7 +31,7 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly SpoolFile _file;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly SettlementWriter _writer = new();
+    private readonly SettlementWriter _writer;
     private readonly ConcurrentDictionary<ISettlementSource, DeliveryRate> _sources = new();
     private readonly ConcurrentQueue<Job> _jobs = new();
     private readonly AutoResetEvent _work = new(initialState: false);
@@ -40,9 +41,10 @@ internal sealed class DeliveryLedger : IDisposable
     private bool _unsynced;
     private long _syncedAt;
 
-    public DeliveryLedger(string spoolPath, TimeProvider clock, ILogger log)
+    public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
+        _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
         _syncedAt = clock.GetTimestamp();
@@ -77,6 +79,19 @@ internal sealed class DeliveryLedger : IDisposable
             done.SetException));
         _work.Set();
         return done.Task;
+    }
+
+    /// <summary>Has a record written soon; whoever posts it needs no answer.</summary>
+    public void Post(Action<SqliteConnection> record)
+    {
+        _jobs.Enqueue(new Job(
+            connection =>
+            {
+                record(connection);
+                return static () => { };
+            },
+            error => AgentLog.RecordFailed(_log, error)));
+        _work.Set();
     }
 
     /// <summary>Commits and syncs what was handed over, then ends the thread.</summary>

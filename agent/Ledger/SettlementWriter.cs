@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Quickq.Agent.Forwarding;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;
@@ -8,11 +9,12 @@ namespace Quickq.Agent.Ledger;
 /// Goes by sequence number, and only to rows that are still there. A confirm always wins: a message that an operator held or cancelled while it was
 /// in flight becomes delivered. The statements are prepared once: this is the hottest SQL of the agent.
 /// </remarks>
-internal sealed class SettlementWriter
+internal sealed class SettlementWriter(RetrySchedule refusals)
 {
     private SqliteConnection? _preparedFor;
     private SqliteCommand _settlePending = null!;
     private SqliteCommand _selectState = null!;
+    private SqliteCommand _selectAttempts = null!;
     private SqliteCommand _settleOther = null!;
 
     /// <summary>Writes one batch; returns how many messages were newly delivered.</summary>
@@ -60,7 +62,7 @@ internal sealed class SettlementWriter
         return true;
     }
 
-    private static void Bind(SqliteCommand command, SettlementBatch batch, in Settlement settlement)
+    private void Bind(SqliteCommand command, SettlementBatch batch, in Settlement settlement)
     {
         SqliteParameterCollection parameters = command.Parameters;
         parameters[0].Value = settlement.Seq;
@@ -70,7 +72,16 @@ internal sealed class SettlementWriter
         parameters[4].Value = settlement.State is DeliveryState.Deferred ? DBNull.Value : settlement.At;
         parameters[5].Value = (object?)batch.Endpoint ?? DBNull.Value;
         parameters[6].Value = (object?)settlement.Reason ?? DBNull.Value;
-        parameters[7].Value = (object?)settlement.NextAttemptAt ?? DBNull.Value;
+        parameters[7].Value = settlement.State is DeliveryState.Deferred ? NextAttemptAt(batch, settlement) : DBNull.Value;
+    }
+
+    /// <summary>Refusals are rare: only then is it worth asking how many there were.</summary>
+    private long NextAttemptAt(SettlementBatch batch, in Settlement settlement)
+    {
+        _selectAttempts.Parameters[0].Value = settlement.Seq;
+        _selectAttempts.Parameters[1].Value = batch.Server;
+        int failures = (int)Math.Min(int.MaxValue, _selectAttempts.ReadNumber() + 1);
+        return settlement.At + (refusals.DelayAfter(failures).Ticks / TimeSpan.TicksPerMicrosecond);
     }
 
     private void Prepare(SqliteConnection connection)
@@ -89,6 +100,7 @@ internal sealed class SettlementWriter
         _settlePending = connection.Prepare(Settle + " AND state = 'pending'", names);
         _settleOther = connection.Prepare(Settle, names);
         _selectState = connection.Prepare("SELECT state FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
+        _selectAttempts = connection.Prepare("SELECT attempts FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
         _preparedFor = connection;
     }
 }

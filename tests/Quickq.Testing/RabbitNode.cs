@@ -153,11 +153,11 @@ public sealed class RabbitNode : IAsyncDisposable
             RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
         }.CreateConnectionAsync(clientName);
 
-    /// <summary>The last lines of its log.</summary>
+    /// <summary>The last lines of its log, without the long list of steps of each start.</summary>
     public string LogTail(int lines)
     {
         var log = _folder.File("node.log");
-        return File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(lines)) : "(no log yet)";
+        return File.Exists(log) ? string.Join('\n', File.ReadLines(log).Where(IsTelling).TakeLast(lines)) : "(no log yet)";
     }
 
     public ValueTask DisposeAsync()
@@ -170,6 +170,8 @@ public sealed class RabbitNode : IAsyncDisposable
     }
 
     private static bool IsStarting(string program) => program is "sh" or "setpriv" or "erl" or "erlexec" or "rabbitmq-server";
+
+    private static bool IsTelling(string line) => !line.Contains("Running boot step", StringComparison.Ordinal);
 
     private async Task<bool> AcceptsConnectionAsync()
     {
