@@ -7,6 +7,9 @@ namespace Quickq.Broker.Tests;
 [Collection<OneNodeCollection>]
 public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture<VirtualHost>, IAsyncLifetime
 {
+    // At 100 kB each: more than the client's queue of 128 messages and the buffers of two sockets hold.
+    private const int MuchCount = 500;
+
     private static readonly TimeSpan Seconds = TimeSpan.FromSeconds(10);
     private readonly RabbitNode _node = virtualHost.Node;
     private readonly ConfirmRecorder _heard = new();
@@ -80,7 +83,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
     [Fact(Timeout = 120_000)]
     public async Task An_operator_who_closes_the_connection_is_heard()
     {
-        await _node.CtlAsync("close_all_connections", "maintenance at noon");
+        await _node.CtlAsync("close_all_connections", "--vhost", virtualHost.Name, "maintenance at noon");
         Assert.Equal("the broker closed the connection: CONNECTION_FORCED - maintenance at noon", await _connection.Lost.WaitAsync(Seconds, TimeProvider.System));
     }
 
@@ -135,7 +138,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
         }
 
         await publishing;
-        await Eventually.Gives("all are confirmed", 41UL, TimeSpan.FromSeconds(30), () => _heard.ConfirmedTo);
+        await Eventually.Gives("all are confirmed", 1UL + MuchCount, TimeSpan.FromSeconds(30), () => _heard.ConfirmedTo);
         Assert.False(connection.Lost.IsCompleted);
     }
 
@@ -152,6 +155,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
 
             Assert.Equal("the connection took no message for 2 s", refused.Message);
             Assert.Equal(refused.Message, await connection.Lost);
+            await _heard.AwaitAsync("closed");
             Assert.Equal([$"closed 0 {refused.Message}"], _heard.Words);
             await publisher.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(1), TimeProvider.System);
             await connection.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(2), TimeProvider.System);
@@ -205,15 +209,16 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
         await AssertDisposedWithin(TimeSpan.FromSeconds(2));
 
         Assert.Equal("closed by the agent", await _connection.Lost);
-        await Eventually.Is("the broker has no connection left", Seconds, async () => (await _node.CtlAsync("list_connections", "name")).Length == 0);
+        await Eventually.Is("the broker has no connection left", Seconds, 
+            async () => !(await _node.CtlAsync("list_connections", "client_properties")).Contains("quickq@", StringComparison.Ordinal));
         Assert.DoesNotContain("client unexpectedly closed", _node.LogTail(5), StringComparison.Ordinal);
     }
 
     private static async Task PublishMuchAsync(ConfirmedPublisher publisher)
     {
-        for (var i = 0; i < 40; i++)
+        for (var i = 0; i < MuchCount; i++)
         {
-            await publisher.PublishAsync(Configured.Message($"m{i}") with { Body = new byte[1_000_000] }, mandatory: true);
+            await publisher.PublishAsync(Configured.Message($"m{i}") with { Body = new byte[100_000] }, mandatory: true);
         }
     }
 
