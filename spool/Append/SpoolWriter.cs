@@ -68,7 +68,7 @@ public sealed class SpoolWriter : IDisposable
         return ids;
     }
 
-    /// <summary>Closes the spool, after a checkpoint if the log has grown and no agent is there to make one.</summary>
+    /// <summary>Closes the spool.</summary>
     public void Dispose()
     {
         DisposeStatements();
@@ -76,7 +76,17 @@ public sealed class SpoolWriter : IDisposable
     }
 
     /// <summary>Checkpoints when the log is over its limit and no agent runs; called between appends, outside their latency.</summary>
-    internal void CheckpointIfAlone() => Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: true);
+    internal void CheckpointIfAlone()
+    {
+        try
+        {
+            Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: true);
+        }
+        catch (SpoolException)
+        {
+            // What was appended is safe in the log: the next append meets the trouble itself and reports it.
+        }
+    }
 
     private string Append_NeedsTransaction(OutgoingMessage message)
     {
