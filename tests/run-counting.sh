@@ -61,27 +61,19 @@ run_tap() {
   add "$good" "$bad" "$skips"
 }
 
-# unittest's own summary: "Ran 12 tests", then "OK (skipped=1)" or "FAILED (failures=1, errors=1)".
+# The Python tests on one interpreter.
 run_python() {
-  local output=$results/python code=0
-  PYTHONPATH=python-shim PYTHONDONTWRITEBYTECODE=1 timeout --foreground "$limit" \
-    "$1" -m unittest discover -s tests/python -t tests/python 2>&1 | tee "$output" || code=${PIPESTATUS[0]}
-  local ran bad skips
-  ran=$(sed -nE 's/^Ran ([0-9]+) tests?.*/\1/p' "$output" | tail -n 1)
-  bad=$(($(outcome failures "$output") + $(outcome errors "$output") + $(outcome 'unexpected successes' "$output")))
-  skips=$(outcome skipped "$output")
-  if [ -z "$ran" ] || { [ "$code" != 0 ] && [ "$bad" = 0 ]; }; then
-    echo "unittest ended with $code"
-    bad=$((bad + 1))
+  local figures=$results/python code=0
+  rm -f "$figures"
+  PYTHONPATH=python-shim PYTHONDONTWRITEBYTECODE=1 timeout --foreground "$limit" "$1" tests/run-python.py "$figures" 2>&1 || code=$?
+  if [ ! -s "$figures" ]; then
+    echo "$1 ended with $code before it wrote its figures"
+    add 0 1 0
+    return
   fi
-  local good=$((${ran:-0} - bad - skips))
-  add $((good > 0 ? good : 0)) "$bad" "$skips"
-}
-
-outcome() {
-  local value
-  value=$(grep -E '^(OK|FAILED)' "$2" | tail -n 1 | grep -oE "[( ]$1=[0-9]+" | grep -oE '[0-9]+')
-  echo "${value:-0}"
+  local good bad skips
+  read -r good bad skips < "$figures"
+  add "$good" "$bad" "$skips"
 }
 
 # Every Python from 3.6 on, oldest first, each once.

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
@@ -55,7 +54,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private async Task ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
     {
         _window.SetEndpoint(connection.Endpoint);
-        AgentLog.Connected(parts.Log, settings.Name, connection.Endpoint);
+        parts.Log.Connected(settings.Name, connection.Endpoint);
         string? reason = null;
         try
         {
@@ -84,7 +83,12 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
 
             if (reason is not null)
             {
-                AgentLog.ConnectionLost(parts.Log, settings.Name, connection.Endpoint, reason, unknown);
+                parts.Log.ConnectionLost(settings.Name, connection.Endpoint, reason);
+                if (unknown > 0)
+                {
+                    parts.Log.SendsAgain(settings.Name, unknown);
+                }
+
                 ReportState("reconnecting", endpoint: null, reason);
             }
         }
@@ -93,9 +97,10 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private void LogUnreachable(string reason, TimeSpan delay, int failures)
     {
         // One line for each new reason, not one for each attempt.
+        parts.Log.NextAttempt(settings.Name, delay);
         if (failures == 1 || !string.Equals(reason, _reportedError, StringComparison.Ordinal))
         {
-            AgentLog.Unreachable(parts.Log, settings.Name, reason, delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture));
+            parts.Log.ConnectFailed(settings.Name, reason);
         }
     }
 

@@ -1,5 +1,6 @@
 using Quickq.Agent.Broker;
 using Quickq.Agent.Feed;
+using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
@@ -44,21 +43,21 @@ internal sealed class LaneContext(
 
         if (verdict.State is DeliveryState.Rejected)
         {
-            AgentLog.MessageRefused(_parts.Log, settings.Name, message.Id, verdict.State, reason ?? "");
+            _parts.Log.MessageRejected(settings.Name, message.Id, reason ?? "");
         }
     }
 
     /// <summary>Logs and records that the exchange is suspended.</summary>
     public void ReportSuspended(string reason, TimeSpan delay, long nextProbeAt)
     {
-        AgentLog.LaneSuspended(_parts.Log, settings.Name, exchange, reason, delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture));
+        _parts.Log.ExchangeSuspended(settings.Name, exchange, reason, delay);
         Record(new SuspensionRecord(_parts.ServerId, exchange, reason, Clock.NowMicroseconds(), nextProbeAt));
     }
 
     /// <summary>Logs and records that the exchange takes messages again.</summary>
     public void ReportResumed()
     {
-        AgentLog.LaneResumed(_parts.Log, settings.Name, exchange);
+        _parts.Log.ExchangeResumed(settings.Name, exchange);
         Record(new SuspensionRecord(_parts.ServerId, exchange, Reason: null, Clock.NowMicroseconds(), NextProbeAt: 0));
     }
 

@@ -40,7 +40,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             catch (Exception trouble) when (trouble is SqliteException or SpoolException)
             {
                 // Nothing was lost: what is pending is read again.
-                AgentLog.FeedMustWait(parts.Log, trouble.Message, SpoolFeed.RetryAfter.TotalSeconds.ToString("0", CultureInfo.InvariantCulture));
+                parts.Log.FeedMustWait(trouble.Message);
                 _feed?.Dispose();
                 _feed = null;
                 await WaitAsync(connection, stopTaking, SpoolFeed.RetryAfter);
@@ -182,10 +182,10 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
         switch (state, _state)
         {
-            case ("blocked", _): AgentLog.Blocked(parts.Log, settings.Name, reason ?? ""); break;
-            case ("paused", _): AgentLog.Paused(parts.Log, settings.Name); break;
-            case (_, "blocked"): AgentLog.Unblocked(parts.Log, settings.Name); break;
-            case (_, "paused"): AgentLog.Resumed(parts.Log, settings.Name); break;
+            case ("blocked", _): parts.Log.Blocked(settings.Name, reason ?? ""); break;
+            case ("paused", _): parts.Log.Paused(settings.Name); break;
+            case (_, "blocked"): parts.Log.Unblocked(settings.Name); break;
+            case (_, "paused"): parts.Log.Resumed(settings.Name); break;
             default: break; // connected: said when the connection was made
         }
 

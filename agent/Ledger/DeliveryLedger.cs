@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
@@ -52,6 +51,9 @@ internal sealed class DeliveryLedger : IDisposable
         _thread.Start();
     }
 
+    /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
+    public Wakeup Deferred => _writer.Deferred;
+
     /// <summary>Says that a source has something, or will have from now on.</summary>
     public void Signal(ISettlementSource source)
     {
@@ -90,7 +92,7 @@ internal sealed class DeliveryLedger : IDisposable
                 record(connection);
                 return static () => { };
             },
-            error => AgentLog.RecordFailed(_log, error)));
+            _log.RecordFailed));
         _work.Set();
     }
 
@@ -222,13 +224,22 @@ internal sealed class DeliveryLedger : IDisposable
                     work(connection);
                     return true;
                 });
-                MarkSynced(sync);
+                NoteSync(sync);
+                if (delay != FirstRetry)
+                {
+                    _log.LedgerWorksAgain();
+                }
+
                 return;
             }
             catch (SpoolException trouble)
             {
                 // Nothing is lost: the batch is still in memory, its rows still pending. Waits without blocking the stop for long.
-                AgentLog.LedgerMustWait(_log, trouble.Message, delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture));
+                if (delay == FirstRetry)
+                {
+                    _log.LedgerMustWait(trouble.Message);
+                }
+
                 _stop.Wait(delay);
                 delay = delay * 2 < LastRetry ? delay * 2 : LastRetry;
             }
@@ -244,10 +255,16 @@ internal sealed class DeliveryLedger : IDisposable
         }
     }
 
-    private void MarkSynced(bool synced)
+    private void NoteSync(bool asked)
     {
-        _unsynced = !synced;
-        if (synced)
+        // A transaction that changed nothing wrote nothing, and synced nothing.
+        if (!_file.LastWriteChangedRows)
+        {
+            return;
+        }
+
+        _unsynced = !asked;
+        if (asked)
         {
             _syncedAt = _clock.GetTimestamp();
         }
@@ -261,7 +278,7 @@ internal sealed class DeliveryLedger : IDisposable
         }
         catch (SpoolException trouble)
         {
-            AgentLog.CheckpointFailed(_log, trouble.Message);
+            _log.CheckpointFailed(trouble.Message);
         }
     }
 

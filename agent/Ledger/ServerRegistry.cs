@@ -43,6 +43,10 @@ internal static class ServerRegistry
         WriteSetting_NeedsTransaction(connection, "minFreeDisk", settings.MinFreeDiskBytes);
     }
 
+    /// <summary>How many messages wait to be assigned.</summary>
+    public static long CountUnassigned(SqliteConnection connection) =>
+        connection.ExecuteScalar<long>("SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) THEN value ELSE 0 END FROM tally WHERE name = 'unassigned'");
+
     /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. Returns how many are left.</summary>
     public static long AssignSome_NeedsTransaction(SqliteConnection connection)
     {

@@ -17,6 +17,9 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
     private SqliteCommand _selectAttempts = null!;
     private SqliteCommand _settleOther = null!;
 
+    /// <summary>Set when a message was deferred.</summary>
+    public Wakeup Deferred { get; } = new();
+
     /// <summary>Writes one batch; returns how many messages were newly delivered.</summary>
     public int Write_NeedsTransaction(SqliteConnection connection, SettlementBatch batch)
     {
@@ -38,6 +41,11 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
         }
 
         change.Write_NeedsTransaction(connection, batch.Server);
+        if (change.Deferred > 0)
+        {
+            Deferred.Set();
+        }
+
         return change.Delivered;
     }
 

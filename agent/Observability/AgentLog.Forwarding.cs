@@ -2,66 +2,45 @@ using Microsoft.Extensions.Logging;
 
 namespace Quickq.Agent.Observability;
 
-/// <summary>What the agent, its ledger and its forwarders log: one line for each change of state, none for a message.</summary>
+/// <content>What forwarders and ledger say.</content>
 internal static partial class AgentLog
 {
-    [LoggerMessage(2001, LogLevel.Information, "quickq-agent {Version} works on {Spool} (SQLite {Sqlite}), process {Pid}")]
-    public static partial void Started(ILogger log, string version, string spool, string sqlite, int pid);
+    [LoggerMessage(107, LogLevel.Information, "{Server}: paused by an operator")]
+    public static partial void Paused(this ILogger log, string server);
 
-    [LoggerMessage(2002, LogLevel.Information, "Servers: {Servers}")]
-    public static partial void ServersRegistered(ILogger log, string servers);
+    [LoggerMessage(108, LogLevel.Information, "{Server}: resumed by an operator")]
+    public static partial void Resumed(this ILogger log, string server);
 
-    [LoggerMessage(2003, LogLevel.Information, "{Count} messages accepted before any server was known are now assigned")]
-    public static partial void Assigned(ILogger log, long count);
+    [LoggerMessage(200, LogLevel.Information, "{Count} messages accepted while no server was known are given to the servers")]
+    public static partial void Assigning(this ILogger log, long count);
 
-    [LoggerMessage(2004, LogLevel.Information, "Stopping: waits up to {Seconds} s for the confirms of what is in flight")]
-    public static partial void Stopping(ILogger log, int seconds);
+    [LoggerMessage(201, LogLevel.Information, "every message accepted while no server was known is given to the servers")]
+    public static partial void Assigned(this ILogger log);
 
-    [LoggerMessage(2005, LogLevel.Information, "Stopped")]
-    public static partial void Stopped(ILogger log);
+    [LoggerMessage(202, LogLevel.Information, "{Server}: {Count} messages were in flight and are sent again")]
+    public static partial void SendsAgain(this ILogger log, string server, int count);
 
-    [LoggerMessage(2006, LogLevel.Warning, "{Note}")]
-    public static partial void ConfigurationNote(ILogger log, string note);
+    [LoggerMessage(210, LogLevel.Warning, "{Server}: exchange '{Exchange}' is suspended: {Reason}; its messages wait, next probe in {Delay}")]
+    public static partial void ExchangeSuspended(this ILogger log, string server, string exchange, string reason, TimeSpan delay);
 
-    [LoggerMessage(2010, LogLevel.Warning, "The spool cannot be written: {Trouble}. Tries again in {Seconds} s; deliveries go on until the window is full")]
-    public static partial void LedgerMustWait(ILogger log, string trouble, string seconds);
+    [LoggerMessage(211, LogLevel.Information, "{Server}: exchange '{Exchange}' takes messages again")]
+    public static partial void ExchangeResumed(this ILogger log, string server, string exchange);
 
-    [LoggerMessage(2011, LogLevel.Warning, "The spool's log could not be checkpointed: {Trouble}")]
-    public static partial void CheckpointFailed(ILogger log, string trouble);
+    [LoggerMessage(212, LogLevel.Warning, "{Server}: message {MessageId} is rejected: {Reason}")]
+    public static partial void MessageRejected(this ILogger log, string server, string messageId, string reason);
 
-    [LoggerMessage(2012, LogLevel.Warning, "The spool cannot be read: {Trouble}. Tries again in {Seconds} s")]
-    public static partial void FeedMustWait(ILogger log, string trouble, string seconds);
+    [LoggerMessage(300, LogLevel.Error, "the spool cannot be written, tried again until it works: {Reason}")]
+    public static partial void LedgerMustWait(this ILogger log, string reason);
 
-    [LoggerMessage(2013, LogLevel.Error, "A record for the status could not be written")]
-    public static partial void RecordFailed(ILogger log, Exception error);
+    [LoggerMessage(301, LogLevel.Information, "the spool can be written again")]
+    public static partial void LedgerWorksAgain(this ILogger log);
 
-    [LoggerMessage(2020, LogLevel.Information, "{Server}: connected to {Endpoint}")]
-    public static partial void Connected(ILogger log, string server, string endpoint);
+    [LoggerMessage(302, LogLevel.Error, "the spool cannot be read, tried again until it works: {Reason}")]
+    public static partial void FeedMustWait(this ILogger log, string reason);
 
-    [LoggerMessage(2021, LogLevel.Warning, "{Server}: {Reason}; tries again, at first in {Seconds} s")]
-    public static partial void Unreachable(ILogger log, string server, string reason, string seconds);
+    [LoggerMessage(303, LogLevel.Warning, "the spool's log could not be checkpointed: {Reason}")]
+    public static partial void CheckpointFailed(this ILogger log, string reason);
 
-    [LoggerMessage(2022, LogLevel.Warning, "{Server}: lost the connection to {Endpoint}: {Reason}; {InFlight} messages in flight will be sent again")]
-    public static partial void ConnectionLost(ILogger log, string server, string endpoint, string reason, int inFlight);
-
-    [LoggerMessage(2023, LogLevel.Warning, "{Server}: blocked by the broker: {Reason}")]
-    public static partial void Blocked(ILogger log, string server, string reason);
-
-    [LoggerMessage(2024, LogLevel.Information, "{Server}: no longer blocked")]
-    public static partial void Unblocked(ILogger log, string server);
-
-    [LoggerMessage(2025, LogLevel.Information, "{Server}: paused by an operator")]
-    public static partial void Paused(ILogger log, string server);
-
-    [LoggerMessage(2026, LogLevel.Information, "{Server}: resumed by an operator")]
-    public static partial void Resumed(ILogger log, string server);
-
-    [LoggerMessage(2030, LogLevel.Warning, "{Server}: exchange '{Exchange}' is suspended: {Reason}; its messages wait, the next probe is in {Seconds} s")]
-    public static partial void LaneSuspended(ILogger log, string server, string exchange, string reason, string seconds);
-
-    [LoggerMessage(2031, LogLevel.Information, "{Server}: exchange '{Exchange}' takes messages again")]
-    public static partial void LaneResumed(ILogger log, string server, string exchange);
-
-    [LoggerMessage(2032, LogLevel.Warning, "{Server}: message {MessageId} is {State}: {Reason}")]
-    public static partial void MessageRefused(ILogger log, string server, string messageId, string state, string reason);
+    [LoggerMessage(304, LogLevel.Error, "a record for the status could not be written")]
+    public static partial void RecordFailed(this ILogger log, Exception error);
 }

@@ -67,7 +67,8 @@ internal sealed record AgentCommandLine
         return line.WithSettings(parsed.GetValue(check), output, error);
     }
 
-    private static string Version =>
+    /// <summary>The version of this build.</summary>
+    public static string Version =>
         typeof(AgentCommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     private AgentCommandLine WithSettings(bool onlyCheck, TextWriter output, TextWriter error)
