@@ -17,7 +17,7 @@ public sealed class ValuesTests
     [InlineData("2026-01-01T10:30:15Z", "2026-01-01T10:30:15Z")]
     [InlineData("2026-01-01T10:30:15.123456Z", "2026-01-01T10:30:15.123456Z")]
     [InlineData("2026-01-01T10:30:15+02:00", "2026-01-01T08:30:15Z")]
-    [InlineData("9999w", "1834-05-23T03:04:05Z")]
+    [InlineData("9999w", "1834-05-16T03:04:05Z")]
     [InlineData("900000w", "0001-01-01T00:00:00Z")]
     public void A_time_is_iso_8601_or_a_duration_back_from_now(string text, string expected) =>
         Assert.Equal(DateTimeOffset.Parse(expected, CultureInfo.InvariantCulture), Values.Instant("--since", text, Clock));
