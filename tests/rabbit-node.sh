@@ -11,7 +11,7 @@
 set -eu
 
 verb=$1
-folder=$2
+folder=$(cd "$2" && pwd)
 shift 2
 . "$folder/node.env"
 
