@@ -7,12 +7,13 @@ internal static class Spelling
     public static string? Nearest(string typed, IEnumerable<string> known)
     {
         string? best = null;
+        var bare = typed.TrimStart('-');
         var bestDistance = typed.Length <= 4 ? 2 : 3;
         foreach (var word in known)
         {
             // '-x' is near every other short option: only words are worth a guess, and '-topic' for '--topic'.
             var distance = word.Length <= 2 || typed.Length <= 2 ? int.MaxValue
-                : word.TrimStart('-').StartsWith(typed.TrimStart('-'), StringComparison.Ordinal) ? 1
+                : bare.Length > 0 && word.TrimStart('-').StartsWith(bare, StringComparison.Ordinal) ? 1
                 : Distance(typed, word);
             if (distance < bestDistance)
             {

@@ -140,13 +140,12 @@ internal sealed class StrictArguments
 
     private CommandException Unknown(string name)
     {
-        var known = _syntax.Options.SelectMany(option => option.Aliases.Prepend(option.Name));
-        var guess = Spelling.Nearest(name, known);
-        var asMessage = _syntax.Arguments.Count > 0 ? $"; text that begins with '-' goes after '--'" : "";
+        var guess = Spelling.Nearest(name, _syntax.Options.SelectMany(option => option.Aliases.Prepend(option.Name)));
+        var hint = guess is not null ? $"did you mean {guess}?"
+            : name is "-" && Find("--file") is not null ? "standard input is read when no message is given, or with --file -."
+            : $"see quickq-spool {_syntax.Name} --help.";
         return CommandException.WrongUse(
             name is "-" ? "'-' alone is no option" : $"unknown option {name}",
-            guess is not null ? $"did you mean {guess}?{asMessage}"
-                : name is "-" && Find("--file") is not null ? $"standard input is read when no message is given, or with --file -{asMessage}"
-                : $"see quickq-spool {_syntax.Name} --help{asMessage}");
+            _syntax.Name is "add" ? $"{hint} A message that begins with '-' goes after '--'" : hint.TrimEnd('.'));
     }
 }

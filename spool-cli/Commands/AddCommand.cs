@@ -135,7 +135,7 @@ internal sealed class AddCommand
             throw new CommandException(ExitCode.InputOutput, exception.Message, $"the message is stored, its id is {id}");
         }
 
-        writer.CheckpointIfAlone();
+        writer.CheckpointIfAlone(isLast: true);
         return [id];
     }
 
@@ -145,6 +145,7 @@ internal sealed class AddCommand
         using var writer = SpoolWriter.Open(path);
         var intake = new LineIntake(writer, recipe, streams, keepIds);
         intake.Run(input, stop);
+        writer.CheckpointIfAlone(isLast: true);
         return intake.Ids;
     }
 }

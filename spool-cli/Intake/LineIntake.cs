@@ -135,7 +135,7 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
         _batch.Clear();
         _lineNumbers.Clear();
         _batchBytes = 0;
-        writer.CheckpointIfAlone();
+        writer.CheckpointIfAlone(isLast: false);
     }
 
     private void CommitOneByOne()

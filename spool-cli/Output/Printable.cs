@@ -23,6 +23,9 @@ internal static class Printable
     /// <summary>A count with separators: <c>1,234</c>.</summary>
     public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
+    /// <summary>A count of things: <c>1 message</c>, <c>2 messages</c>.</summary>
+    public static string Count(long count, string thing) => $"{Count(count)} {thing}{(count == 1 ? "" : "s")}";
+
     /// <summary>A size as a person says it: <c>5.2 MiB</c>.</summary>
     public static string Size(long bytes)
     {

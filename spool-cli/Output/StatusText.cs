@@ -8,10 +8,10 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 {
     public void Write(SpoolOverview overview)
     {
-        output.Write($"Spool  {Printable.Text(overview.Path)}  {Printable.Count(overview.Messages)} messages, {Printable.Size(overview.Bytes)}, SQLite {overview.Sqlite}\n");
+        output.Write($"spool: {Printable.Text(overview.Path)}, {Printable.Count(overview.Messages, "message")}, {Printable.Size(overview.Bytes)}, SQLite {overview.Sqlite}\n");
         output.Write(overview.AgentPid is { } pid
-            ? $"Agent  {palette.Paint("running", Colour.Good)} (pid {pid.ToString(CultureInfo.InvariantCulture)})\n"
-            : $"Agent  {palette.Paint("not running", Colour.Bad)}\n");
+            ? $"agent: {palette.Paint("running", Colour.Good)} (pid {pid.ToString(CultureInfo.InvariantCulture)})\n"
+            : $"agent: {palette.Paint("not running", Colour.Bad)}\n");
         if (overview.Servers.Count > 0)
         {
             output.Write('\n');
@@ -86,7 +86,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 
         if (overview.Unassigned > 0)
         {
-            yield return ("spool", $"{Printable.Count(overview.Unassigned)} messages were accepted while no server was configured; the agent gives them to its servers when it has some");
+            yield return ("spool", $"{Printable.Count(overview.Unassigned, "message")} accepted while no server was configured; the agent gives them to its servers when it has some");
         }
     }
 
