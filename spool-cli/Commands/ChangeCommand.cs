@@ -13,7 +13,7 @@ internal sealed class ChangeCommand
 
     private readonly OperatorAct _act;
     private readonly Argument<string[]> _ids = MessageIds.Argument("[ID...]", "the messages; or choose them by the options below");
-    private readonly FilterOptions _filter = new();
+    private readonly FilterOptions _filter = new("all");
     private readonly Option<bool> _all = Options.Flag("--all", "every message that the verb can change");
     private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
     private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");

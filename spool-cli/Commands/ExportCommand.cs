@@ -26,7 +26,7 @@ internal sealed class ExportCommand
         error; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly FilterOptions _filter = new();
+    private readonly FilterOptions _filter = new("all");
     private readonly Option<string?> _spool = Options.Spool();
 
     public static Verb Create()

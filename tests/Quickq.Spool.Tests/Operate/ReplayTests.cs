@@ -98,7 +98,7 @@ public sealed class ReplayTests : IDisposable
     [Fact]
     public void A_dry_run_counts_the_same_and_changes_nothing()
     {
-        Assert.Equal(new ReplayReport(50, 0, 0), Replay("mq1", since: 551.5, until: 700, dryRun: true));
+        Assert.Equal(new ReplayReport(9, 0, 0), Replay("mq1", since: 551.5, until: 560.5, dryRun: true));
         Assert.Equal(new ReplayReport(0, 600, 0), Replay("mq2", dryRun: true));
         Assert.Equal(600, _spool.Value<int>("SELECT count(*) FROM delivery WHERE state = 'delivered'"));
         Assert.Equal([0, 0], _spool.Query<int>("SELECT pending FROM server"));

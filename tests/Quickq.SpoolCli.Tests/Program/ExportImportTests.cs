@@ -38,6 +38,15 @@ public sealed class ExportImportTests : IDisposable
     }
 
     [Fact(Timeout = 60_000)]
+    public async Task The_object_of_show_is_imported_too()
+    {
+        await FillAsync();
+        Assert.Equal("1 message stored, 0 in the spool already\n", await ExportImportAsync("show --json m1"));
+        Assert.Equal("1 message stored, 0 in the spool already\n", await ExportImportAsync("show --json m3"));
+        Assert.Equal(_spool.Query<string>(AllColumns).Where(row => !row.StartsWith("m2", StringComparison.Ordinal)), _other.Query<string>(AllColumns));
+    }
+
+    [Fact(Timeout = 60_000)]
     public async Task What_is_imported_twice_is_there_once()
     {
         await FillAsync();
