@@ -1,0 +1,107 @@
+"""The limits that every producer honours, read from the spool in each write transaction."""
+
+import os
+import sqlite3
+from typing import Dict, List, Tuple
+
+from . import paths, rooms
+from .creation import FORMAT
+from .errors import spool_error
+
+_MEBIBYTE = 1024 * 1024
+_UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+_DEFAULTS = {
+    "format": FORMAT, "oldestWriter": 1, "maxSize": 10240 * _MEBIBYTE, "maxMessageSize": 16 * _MEBIBYTE, "minFreeDisk": -1,
+}  # type: Dict[str, int]
+
+
+class Limits:
+    """The settings as they stood at the last reading; parsed again only when they changed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._rows = None  # type: object
+        self._values = dict(_DEFAULTS)
+
+    def read(self, cursor: sqlite3.Cursor) -> None:
+        """Reads the settings, and refuses a spool that this package must not write. Needs the transaction."""
+        rows = cursor.execute("SELECT name, value FROM setting").fetchall()
+        if rows != self._rows:
+            self._values, self._rows = self._parse(rows), rows
+        version = cursor.execute("PRAGMA user_version").fetchone()[0]
+        if version == FORMAT:
+            return
+
+        # A newer format may say that this package can still write. Both places must agree, else the file is not understood at all.
+        understood = version == self._values["format"] and self._values["oldestWriter"] <= FORMAT
+        if version < 1 or not understood:
+            raise spool_error(
+                "NewerFormat", self._path,
+                "the spool {} has format {}, this program knows format {}".format(self._path, version, FORMAT),
+                "install the Quickq version that made it, or a newer one")
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of one body."""
+        return self._values["maxMessageSize"]
+
+    def require_room(self, cursor: sqlite3.Cursor, incoming: int) -> int:
+        """Refuses ``incoming`` new bytes while there is still room to record what becomes of the old messages.
+
+        Returns the size of the write-ahead log. Needs the transaction.
+        """
+        pages = cursor.execute("PRAGMA page_count").fetchone()[0] - cursor.execute("PRAGMA freelist_count").fetchone()[0]
+        live = pages * cursor.execute("PRAGMA page_size").fetchone()[0]
+        max_size = self._values["maxSize"]
+        if live + incoming > max_size:
+            raise spool_error(
+                "Full", self._path,
+                "the spool is full: {} of {} (maxSize) are in use; nothing was stored".format(format_size(live), format_size(max_size)),
+                "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs")
+
+        folder = os.path.dirname(self._path)
+        total, available = rooms.sizes(folder)
+        reserve = self._values["minFreeDisk"]
+        if reserve < 0:
+            reserve = min(512 * _MEBIBYTE, total // 20)
+
+        # What stands in the WAL will need its place in the main file too when it is checkpointed.
+        log = rooms.size_of(paths.write_ahead_log(self._path))
+        free = available - log
+        if free - incoming < reserve:
+            raise spool_error(
+                "Full", self._path,
+                "the disk is nearly full: {} are free, {} (minFreeDisk) are kept; nothing was stored".format(
+                    format_size(max(0, free)), format_size(reserve)),
+                "free some space on the file system of {}".format(folder))
+        return log
+
+    def _parse(self, rows: List[Tuple[str, str]]) -> Dict[str, int]:
+        values = dict(_DEFAULTS)
+        for name, value in rows:
+            try:
+                number = int(value)
+            except ValueError:
+                raise spool_error(
+                    "NewerFormat", self._path, "the setting {} of the spool {} is not a number".format(name, self._path),
+                    "correct it in the agent's configuration and restart the agent") from None
+            if name in values:
+                values[name] = number
+        return values
+
+
+def max_write_ahead_log(folder: str) -> int:
+    """The WAL is checkpointed and cut back above this: the smaller of 8 MiB and 1/16 of the file system."""
+    return min(8 * _MEBIBYTE, rooms.sizes(folder)[0] // 16)
+
+
+def format_size(size: int) -> str:
+    """The size in the largest unit that leaves no fraction.
+
+    >>> format_size(16777216), format_size(1000)
+    ('16MiB', '1000')
+    """
+    for unit, scale in _UNITS:
+        if size > 0 and size % scale == 0:
+            return "{}{}".format(size // scale, unit)
+    return str(size)
