@@ -35,15 +35,14 @@ class Appender:
         if not rows:
             return []
         bound = bind(rows)
-        incoming = sum(len(row.body) for row in rows)
-        largest = max(rows, key=lambda row: len(row.body)) if len(rows) > 1 else rows[0]
-        chosen = any(row.message_id is not None for row in rows)
+        sizes = [len(row.body) for row in rows]
+        chosen = any([row.message_id for row in rows])
         look = time.monotonic() >= self._next_look
 
         def transaction(cursor: sqlite3.Cursor) -> Tuple[int, object]:
             self._limits.read(cursor)
-            check_size(largest, self._limits.max_message_size)
-            log_size = self._limits.require_room(cursor, incoming)
+            check_size(max(sizes), self._limits.max_message_size)
+            log_size = self._limits.require_room(cursor, sum(sizes))
             if chosen:
                 self._insert_new(cursor, bound, rows)
             elif len(bound) == 1:

@@ -155,19 +155,21 @@ class SpoolFile:
             lock.acquire()
             _holders[id(self)] = self.path
             with processes.sqlite_gate:
-                if not self._is_current():
-                    # The path names another file than the one open, or none: the lock makes closing and opening safe.
-                    self._drop()
-                    if creation.is_missing(self.path):
-                        if create:
-                            return False, None
-                        raise spool_error("NotFound", self.path, "the spool {} is gone".format(self.path), "the next publish makes a new one")
-                result = self._guarded(work, locked=True)
-                committed = True
-                return True, result
+                try:
+                    if not self._is_current():
+                        # The path names another file than the one open, or none: the lock makes closing and opening safe.
+                        self._drop()
+                        if creation.is_missing(self.path):
+                            if create:
+                                return False, None
+                            raise spool_error(
+                                "NotFound", self.path, "the spool {} is gone".format(self.path), "the next publish makes a new one")
+                    result = self._guarded(work, locked=True)
+                    committed = True
+                    return True, result
+                finally:
+                    del _holders[id(self)]  # within the gate: a fork relies on it while it has the gate
         finally:
-            with processes.sqlite_gate:  # a fork may rely on it while it has the gate
-                _holders.pop(id(self), None)
             lock.release(committed)
 
     def _guarded(self, work: Callable[[sqlite3.Cursor], T], locked: bool = False) -> T:

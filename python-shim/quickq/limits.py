@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from typing import Dict, List, Tuple
 
 from . import paths, rooms
@@ -9,6 +10,7 @@ from .creation import FORMAT
 from .errors import spool_error
 
 _MEBIBYTE = 1024 * 1024
+_ROOMY_FOR = 0.1  # seconds for which a disk with twice the room that must be left is not looked at again
 _UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _DEFAULTS = {
     "format": FORMAT, "oldestWriter": 1, "maxSize": 10240 * _MEBIBYTE, "maxMessageSize": 16 * _MEBIBYTE, "minFreeDisk": -1,
@@ -20,14 +22,28 @@ class Limits:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._rows = None  # type: object
+        self._folder = os.path.dirname(path)
+        self._log_path = paths.write_ahead_log(path)
         self._values = dict(_DEFAULTS)
+        self._page_size = 0
+        self._log_size = 0
+        self._roomy_until = 0.0
+        self._read_from = None  # type: object
+        self._read_at = None  # type: object
 
     def read(self, cursor: sqlite3.Cursor) -> None:
         """Reads the settings, and refuses a spool that this package must not write. Needs the transaction."""
-        rows = cursor.execute("SELECT name, value FROM setting").fetchall()
-        if rows != self._rows:
-            self._values, self._rows = self._parse(rows), rows
+        # Moves with every commit of another connection: while it stands still, what was read in the last transaction is still so.
+        data_version = cursor.execute("PRAGMA data_version").fetchone()
+        if data_version == self._read_at and cursor is self._read_from:
+            return
+        self._read_at = None
+        self._values = self._parse(cursor.execute("SELECT name, value FROM setting").fetchall())
+        self._page_size = cursor.execute("PRAGMA page_size").fetchone()[0]
+        self._require_known_format(cursor)
+        self._read_from, self._read_at = cursor, data_version
+
+    def _require_known_format(self, cursor: sqlite3.Cursor) -> None:
         version = cursor.execute("PRAGMA user_version").fetchone()[0]
         if version == FORMAT:
             return
@@ -50,30 +66,37 @@ class Limits:
 
         Returns the size of the write-ahead log. Needs the transaction.
         """
-        pages = cursor.execute("PRAGMA page_count").fetchone()[0] - cursor.execute("PRAGMA freelist_count").fetchone()[0]
-        live = pages * cursor.execute("PRAGMA page_size").fetchone()[0]
+        live = cursor.execute("PRAGMA page_count").fetchone()[0] * self._page_size
         max_size = self._values["maxSize"]
+        if live + incoming > max_size:
+            # Free pages count only here: far from the limit they make no difference.
+            live -= cursor.execute("PRAGMA freelist_count").fetchone()[0] * self._page_size
         if live + incoming > max_size:
             raise spool_error(
                 "Full", self._path,
                 "the spool is full: {} of {} (maxSize) are in use; nothing was stored".format(format_size(live), format_size(max_size)),
                 "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs")
 
-        folder = os.path.dirname(self._path)
-        total, available = rooms.sizes(folder)
+        now = time.monotonic()
+        if now < self._roomy_until:
+            return self._log_size
+        total, available = rooms.sizes(self._folder)
         reserve = self._values["minFreeDisk"]
         if reserve < 0:
             reserve = min(512 * _MEBIBYTE, total // 20)
 
         # What stands in the WAL will need its place in the main file too when it is checkpointed.
-        log = rooms.size_of(paths.write_ahead_log(self._path))
+        log = rooms.size_of(self._log_path)
         free = available - log
         if free - incoming < reserve:
             raise spool_error(
                 "Full", self._path,
                 "the disk is nearly full: {} are free, {} (minFreeDisk) are kept; nothing was stored".format(
                     format_size(max(0, free)), format_size(reserve)),
-                "free some space on the file system of {}".format(folder))
+                "free some space on the file system of {}".format(self._folder))
+        self._log_size = log
+        if free - incoming > 2 * reserve:
+            self._roomy_until = now + _ROOMY_FOR
         return log
 
     def _parse(self, rows: List[Tuple[str, str]]) -> Dict[str, int]:
