@@ -1,3 +1,5 @@
+using Quickq.Spool;
+
 namespace Quickq.Agent;
 
 /// <summary>The exit codes of quickq-agent, with the numbers of sysexits.h.</summary>
@@ -14,4 +16,16 @@ internal static class ExitCode
 
     /// <summary>The configuration is wrong, or the spool is of a newer format.</summary>
     public const int Configuration = 78;
+
+    /// <summary>What a refusal of the spool at start means for whoever started the agent.</summary>
+    public static int Of(SpoolFault fault) => fault switch
+    {
+        SpoolFault.NotASpool => 65,
+        SpoolFault.NotFound => 66,
+        SpoolFault.CannotCreate => 73,
+        SpoolFault.PermissionDenied => 77,
+        SpoolFault.NewerFormat or SpoolFault.UnsuitableFileSystem => Configuration,
+        SpoolFault.Busy or SpoolFault.Full => TryLater,
+        _ => 74,
+    };
 }

@@ -1,1 +1,43 @@
-return 0;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Quickq.Agent;
+using Quickq.Agent.Forwarding;
+using Quickq.Agent.Observability;
+using Quickq.Agent.Settings;
+using Quickq.Spool;
+using Quickq.Spool.Locking;
+
+// The boot story: command line and configuration, the lock of this spool, the spool itself, then the forwarders until a signal.
+AgentCommandLine line = AgentCommandLine.Parse(args, Console.Out, Console.Error);
+if (line.ExitCode is { } said)
+{
+    return said;
+}
+
+AgentSettings settings = line.Settings!;
+using var logging = new AgentLogging(line.Verbosity ?? settings.LogLevel, Console.Error);
+ILogger log = logging.Factory.CreateLogger("quickq-agent");
+try
+{
+    using SpoolClaim claim = SpoolClaim.Take(settings.Spool.Path);
+    log.Started(AgentCommandLine.Version, line.ConfigPath, settings.Spool.Path, Environment.ProcessId);
+    foreach (string note in settings.Notes)
+    {
+        log.ConfigurationNote(note);
+    }
+
+    HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+    builder.Logging.Services.AddSingleton(logging.Factory);
+    builder.Services.AddSingleton(settings).AddSingleton(TimeProvider.System).AddHostedService<ForwarderService>();
+    builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderService.Grace + TimeSpan.FromSeconds(5));
+    using IHost host = builder.Build();
+    await host.RunAsync();
+    log.Stopped();
+    return ExitCode.Done;
+}
+catch (SpoolException refused)
+{
+    Console.Error.WriteLine($"quickq-agent: {refused.Message}{(refused.Hint is { } hint ? $"; {hint}" : "")}");
+    return ExitCode.Of(refused.Fault);
+}

@@ -11,6 +11,9 @@ public sealed record MessageProperties
     /// <summary>No properties: persistent, without content type, headers or priority.</summary>
     public static readonly MessageProperties None = new();
 
+    private static readonly SearchValues<char> PlainCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/.-_;= ");
+
     /// <summary>AMQP <c>content-type</c>, at most 255 bytes.</summary>
     public string? ContentType { get; init; }
 
@@ -29,6 +32,12 @@ public sealed record MessageProperties
         if (ContentType is null && Headers is null or { Count: 0 } && Priority is null && !Transient)
         {
             return "{}";
+        }
+
+        // What nearly every message has: setting up the JSON writer's escape tables costs 2 % of a whole 'quickq-spool add'.
+        if (Headers is null or { Count: 0 } && Priority is null && !Transient && ContentType.AsSpan().IndexOfAnyExcept(PlainCharacters) < 0)
+        {
+            return $"{{\"contentType\":\"{ContentType}\"}}";
         }
 
         var buffer = new ArrayBufferWriter<byte>(128);

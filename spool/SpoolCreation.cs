@@ -49,7 +49,7 @@ internal static class SpoolCreation
         }
         finally
         {
-            writeLock.Release(committed: false);
+            writeLock.Release(announce: true);
         }
     }
 

@@ -24,7 +24,9 @@ internal sealed class SpoolFile : IDisposable
     private readonly string _synchronous;
     private SqliteConnection? _connection;
     private FileIdentity _identity;
+    private string _syncNow = "FULL";
     private bool _fullSync;
+    private bool _changed;
 
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
@@ -77,6 +79,9 @@ internal sealed class SpoolFile : IDisposable
         }
     }
 
+    /// <summary>Whether the last <see cref="Write{T}"/> changed any row; one that did not wrote nothing to the disk.</summary>
+    public bool LastWriteChangedRows => _changed;
+
     /// <summary>Makes the next <see cref="Write{T}"/> sync its commit, and with it every earlier one.</summary>
     public void SyncNextCommit() => _fullSync = true;
 
@@ -84,17 +89,17 @@ internal sealed class SpoolFile : IDisposable
     /// <exception cref="SpoolException">Locked too long, full, input/output error, damaged.</exception>
     public T Write<T>(Func<SqliteConnection, T> work) => UnderLock(connection =>
     {
-        if (_fullSync && _synchronous is not "FULL")
-        {
-            connection.Execute("PRAGMA synchronous=FULL");
-        }
+        SetSync(connection, _fullSync ? "FULL" : _synchronous);
+        _fullSync = false;
+        _changed = false;
 
         connection.Execute("BEGIN IMMEDIATE");
+        int before = raw.sqlite3_total_changes(connection.Handle!);
         try
         {
             T result = work(connection);
             connection.Execute("COMMIT");
-            _fullSync = false;
+            _changed = raw.sqlite3_total_changes(connection.Handle!) != before;
             return result;
         }
         catch
@@ -107,13 +112,6 @@ internal sealed class SpoolFile : IDisposable
 
             throw;
         }
-        finally
-        {
-            if (_synchronous is not "FULL")
-            {
-                connection.Execute("PRAGMA synchronous=" + _synchronous);
-            }
-        }
     });
 
     /// <summary>Runs <paramref name="work"/> under the lock without a transaction (a checkpoint).</summary>
@@ -125,13 +123,11 @@ internal sealed class SpoolFile : IDisposable
         }
 
         _lock.Acquire(LockDeadline);
-        bool committed = false;
+        _changed = false;
         try
         {
             ReopenIfReplaced();
-            T result = work(Connection);
-            committed = true;
-            return result;
+            return work(Connection);
         }
         catch (SqliteException failure)
         {
@@ -145,7 +141,7 @@ internal sealed class SpoolFile : IDisposable
         }
         finally
         {
-            _lock.Release(committed);
+            _lock.Release(announce: _changed);
         }
     }
 
@@ -206,11 +202,7 @@ internal sealed class SpoolFile : IDisposable
             // Identity before opening: should the path change in between, the comparison under the lock sees it and opens again.
             _identity = FileIdentity.Find(Path)?.Identity ?? default;
             _connection = Connect(Path);
-            if (_lock is not null && _synchronous is not "FULL")
-            {
-                _connection.Execute("PRAGMA synchronous=" + _synchronous);
-            }
-
+            _syncNow = "FULL";
             SpoolSchema.RequireSpool(_connection, Path);
             if (raw.sqlite3_db_config(_connection.Handle!, NoCheckpointOnClose, 1, out _) != raw.SQLITE_OK)
             {
@@ -236,6 +228,15 @@ internal sealed class SpoolFile : IDisposable
         {
             Close();
             Open();
+        }
+    }
+
+    private void SetSync(SqliteConnection connection, string level)
+    {
+        if (!ReferenceEquals(_syncNow, level))
+        {
+            connection.Execute("PRAGMA synchronous=" + level);
+            _syncNow = level;
         }
     }
 

@@ -21,17 +21,19 @@ internal sealed class SpoolFeed : IDisposable
 
     private const string SelectMarks =
         """
-        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807) AS barrier
+        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807) AS barrier,
+            EXISTS (SELECT 1 FROM suspension WHERE server = @server AND next_probe_at = 0) AS probe_wanted
         FROM server WHERE id = @server
         """;
 
-    private readonly string _path;
+    /// <summary>After a failure to read.</summary>
+    public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
     private readonly long _server;
-    private SpoolFile _file;
+    private readonly SpoolFile _file;
 
     public SpoolFeed(string path, long server)
     {
-        _path = path;
         _server = server;
         _file = OpenFile(path);
     }
@@ -66,13 +68,6 @@ internal sealed class SpoolFeed : IDisposable
     /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
     public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
 
-    /// <summary>Opens the spool afresh, after it was replaced or could not be read.</summary>
-    public void Reopen()
-    {
-        _file.Dispose();
-        _file = OpenFile(_path);
-    }
-
     public void Dispose() => _file.Dispose();
 
     private static SpoolFile OpenFile(string path)
@@ -90,4 +85,5 @@ internal sealed class SpoolFeed : IDisposable
 /// <param name="Paused">An operator paused it.</param>
 /// <param name="Rewind">The lowest message made pending again since the mark was last taken, or null.</param>
 /// <param name="Barrier">The first message that still waits to be assigned; beyond every message when there is none.</param>
-internal sealed record FeedMarks(long Paused, long? Rewind, long Barrier);
+/// <param name="ProbeWanted">An operator wants a suspended exchange to be probed now.</param>
+internal sealed record FeedMarks(long Paused, long? Rewind, long Barrier, long ProbeWanted);

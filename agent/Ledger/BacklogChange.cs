@@ -15,6 +15,9 @@ internal sealed class BacklogChange
     /// <summary>By how much <c>delivered</c> grows.</summary>
     public int Delivered => _byState.GetValueOrDefault(DeliveryState.Delivered);
 
+    /// <summary>By how much <c>deferred</c> grows.</summary>
+    public int Deferred => _byState.GetValueOrDefault(DeliveryState.Deferred);
+
     /// <summary>Counts one row, or several, that go from one state to another.</summary>
     public void Move(string? from, string to, int rows = 1)
     {

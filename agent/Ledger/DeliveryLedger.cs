@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
 using Quickq.Spool.Upkeep;
@@ -30,7 +30,7 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly SpoolFile _file;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly SettlementWriter _writer = new();
+    private readonly SettlementWriter _writer;
     private readonly ConcurrentDictionary<ISettlementSource, DeliveryRate> _sources = new();
     private readonly ConcurrentQueue<Job> _jobs = new();
     private readonly AutoResetEvent _work = new(initialState: false);
@@ -40,15 +40,19 @@ internal sealed class DeliveryLedger : IDisposable
     private bool _unsynced;
     private long _syncedAt;
 
-    public DeliveryLedger(string spoolPath, TimeProvider clock, ILogger log)
+    public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
+        _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
         _syncedAt = clock.GetTimestamp();
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
     }
+
+    /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
+    public Wakeup Deferred => _writer.Deferred;
 
     /// <summary>Says that a source has something, or will have from now on.</summary>
     public void Signal(ISettlementSource source)
@@ -77,6 +81,19 @@ internal sealed class DeliveryLedger : IDisposable
             done.SetException));
         _work.Set();
         return done.Task;
+    }
+
+    /// <summary>Has a record written soon; whoever posts it needs no answer.</summary>
+    public void Post(Action<SqliteConnection> record)
+    {
+        _jobs.Enqueue(new Job(
+            connection =>
+            {
+                record(connection);
+                return static () => { };
+            },
+            _log.RecordFailed));
+        _work.Set();
     }
 
     /// <summary>Commits and syncs what was handed over, then ends the thread.</summary>
@@ -207,13 +224,22 @@ internal sealed class DeliveryLedger : IDisposable
                     work(connection);
                     return true;
                 });
-                MarkSynced(sync);
+                NoteSync(sync);
+                if (delay != FirstRetry)
+                {
+                    _log.LedgerWorksAgain();
+                }
+
                 return;
             }
             catch (SpoolException trouble)
             {
                 // Nothing is lost: the batch is still in memory, its rows still pending. Waits without blocking the stop for long.
-                AgentLog.LedgerMustWait(_log, trouble.Message, delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture));
+                if (delay == FirstRetry)
+                {
+                    _log.LedgerMustWait(trouble.Message);
+                }
+
                 _stop.Wait(delay);
                 delay = delay * 2 < LastRetry ? delay * 2 : LastRetry;
             }
@@ -229,10 +255,16 @@ internal sealed class DeliveryLedger : IDisposable
         }
     }
 
-    private void MarkSynced(bool synced)
+    private void NoteSync(bool asked)
     {
-        _unsynced = !synced;
-        if (synced)
+        // A transaction that changed nothing wrote nothing, and synced nothing.
+        if (!_file.LastWriteChangedRows)
+        {
+            return;
+        }
+
+        _unsynced = !asked;
+        if (asked)
         {
             _syncedAt = _clock.GetTimestamp();
         }
@@ -246,7 +278,7 @@ internal sealed class DeliveryLedger : IDisposable
         }
         catch (SpoolException trouble)
         {
-            AgentLog.CheckpointFailed(_log, trouble.Message);
+            _log.CheckpointFailed(trouble.Message);
         }
     }
 

@@ -12,12 +12,16 @@ internal static class ServerRegistry
     private const int AssignmentBatch = 500;
 
     /// <summary>Registers the servers by name and makes exactly these active. Returns their ids by name.</summary>
-    public static IReadOnlyDictionary<string, long> Register_NeedsTransaction(SqliteConnection connection, IReadOnlyList<string> names, long now)
+    public static IReadOnlyDictionary<string, long> Register_NeedsTransaction(SqliteConnection connection, IReadOnlyList<ServerSettings> servers, long now)
     {
-        foreach (string name in names)
+        foreach (ServerSettings server in servers)
         {
-            connection.Execute("INSERT INTO server (name, active) SELECT @name, 0 WHERE NOT EXISTS (SELECT 1 FROM server WHERE name = @name)", new { name });
+            connection.Execute("INSERT INTO server (name, active) SELECT @Name, 0 WHERE NOT EXISTS (SELECT 1 FROM server WHERE name = @Name)", new { server.Name });
+            connection.Execute("UPDATE server SET exchange = @Exchange WHERE name = @Name", new { server.Name, server.Exchange });
         }
+
+        connection.Execute("DELETE FROM suspension");
+        string[] names = [.. servers.Select(server => server.Name)];
 
         connection.Execute(
             """
@@ -38,6 +42,10 @@ internal static class ServerRegistry
         WriteSetting_NeedsTransaction(connection, "maxMessageSize", settings.MaxMessageSizeBytes);
         WriteSetting_NeedsTransaction(connection, "minFreeDisk", settings.MinFreeDiskBytes);
     }
+
+    /// <summary>How many messages wait to be assigned.</summary>
+    public static long CountUnassigned(SqliteConnection connection) =>
+        connection.ExecuteScalar<long>("SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) THEN value ELSE 0 END FROM tally WHERE name = 'unassigned'");
 
     /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. Returns how many are left.</summary>
     public static long AssignSome_NeedsTransaction(SqliteConnection connection)

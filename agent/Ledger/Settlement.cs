@@ -6,10 +6,9 @@ namespace Quickq.Agent.Ledger;
 /// <param name="At">When, in microseconds since the epoch.</param>
 /// <param name="Unrouted">Delivered, but no queue received it.</param>
 /// <param name="Reason">Why it is not delivered.</param>
-/// <param name="NextAttemptAt">For a deferred message: when it is due again, in microseconds since the epoch.</param>
 /// <param name="Attempted">False when the server was not asked (the message expired before sending).</param>
 internal readonly record struct Settlement(
-    long Seq, string State, long At, bool Unrouted = false, string? Reason = null, long? NextAttemptAt = null, bool Attempted = true);
+    long Seq, string State, long At, bool Unrouted = false, string? Reason = null, bool Attempted = true);
 
 /// <summary>The settlements of one server that are written in one transaction.</summary>
 internal sealed record SettlementBatch(long Server, string? Endpoint, IReadOnlyList<Settlement> Settlements);

@@ -1,4 +1,7 @@
+using System.Globalization;
+using System.Text;
 using Microsoft.Data.Sqlite;
+using Quickq.Agent.Forwarding;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;
@@ -6,71 +9,105 @@ namespace Quickq.Agent.Ledger;
 /// <summary>Writes settlements inside the ledger's transaction, and the counters of the server with them.</summary>
 /// <remarks>
 /// Goes by sequence number, and only to rows that are still there. A confirm always wins: a message that an operator held or cancelled while it was
-/// in flight becomes delivered. The statements are prepared once: this is the hottest SQL of the agent.
+/// in flight becomes delivered. A refusal does not undo what an operator said meanwhile.
+/// The delivered ones of a batch, which are nearly all, are written by one statement: running one for each message cost three times the processor time.
 /// </remarks>
-internal sealed class SettlementWriter
+internal sealed class SettlementWriter(RetrySchedule refusals)
 {
+    private readonly StringBuilder _numbers = new();
     private SqliteConnection? _preparedFor;
-    private SqliteCommand _settlePending = null!;
-    private SqliteCommand _selectState = null!;
-    private SqliteCommand _settleOther = null!;
+    private SqliteCommand _deliverPending = null!;
+    private SqliteCommand _selectRow = null!;
+    private SqliteCommand _settle = null!;
+
+    /// <summary>Set when a message was deferred.</summary>
+    public Wakeup Deferred { get; } = new();
 
     /// <summary>Writes one batch; returns how many messages were newly delivered.</summary>
     public int Write_NeedsTransaction(SqliteConnection connection, SettlementBatch batch)
     {
         Prepare(connection);
         var change = new BacklogChange();
-        foreach (Settlement settlement in batch.Settlements)
+        List<Settlement> delivered = [.. batch.Settlements.Where(settlement => settlement.State is DeliveryState.Delivered)];
+        if (delivered.Count > 0)
         {
-            Bind(_settlePending, batch, settlement);
-            if (_settlePending.ExecuteNonQuery() == 1)
-            {
-                change.Move(DeliveryState.Pending, settlement.State);
-            }
-            else if (!SettleOther_NeedsTransaction(batch, settlement, change))
-            {
-                continue; // removed meanwhile, or delivered before: nothing to count
-            }
+            Deliver_NeedsTransaction(batch, delivered, change);
+        }
 
-            change.Unrouted += settlement.Unrouted ? 1 : 0;
+        if (delivered.Count < batch.Settlements.Count)
+        {
+            foreach (Settlement settlement in batch.Settlements.Where(settlement => settlement.State is not DeliveryState.Delivered))
+            {
+                Settle_NeedsTransaction(batch, settlement, change);
+            }
         }
 
         change.Write_NeedsTransaction(connection, batch.Server);
+        if (change.Deferred > 0)
+        {
+            Deferred.Set();
+        }
+
         return change.Delivered;
     }
 
-    private bool SettleOther_NeedsTransaction(SettlementBatch batch, in Settlement settlement, BacklogChange change)
+    private void Deliver_NeedsTransaction(SettlementBatch batch, List<Settlement> delivered, BacklogChange change)
     {
-        _selectState.Parameters["$message"].Value = settlement.Seq;
-        _selectState.Parameters["$server"].Value = batch.Server;
-        if (_selectState.ExecuteScalar() is not string state || state is DeliveryState.Delivered)
+        _numbers.Clear().Append('[');
+        foreach (Settlement settlement in delivered)
         {
-            return false;
+            _numbers.Append(CultureInfo.InvariantCulture, $"{settlement.Seq},");
+            change.Unrouted += settlement.Unrouted ? 1 : 0;
         }
 
-        // A refusal does not undo what an operator said meanwhile; a confirm does.
-        if (settlement.State is not DeliveryState.Delivered)
+        _numbers[^1] = ']';
+        int rows = _deliverPending.Set("$numbers", _numbers.ToString())
+            .Set("$server", batch.Server)
+            .Set("$at", delivered[^1].At)
+            .Set("$endpoint", batch.Endpoint)
+            .ExecuteNonQuery();
+        change.Move(DeliveryState.Pending, DeliveryState.Delivered, rows);
+        if (rows < delivered.Count)
         {
-            return false;
+            // Some were no longer pending: held, cancelled, removed. The confirm wins where there is a row still.
+            foreach (Settlement settlement in delivered)
+            {
+                Settle_NeedsTransaction(batch, settlement, change);
+            }
         }
-
-        Bind(_settleOther, batch, settlement);
-        _settleOther.ExecuteNonQuery();
-        change.Move(state, settlement.State);
-        return true;
     }
 
-    private static void Bind(SqliteCommand command, SettlementBatch batch, in Settlement settlement)
+    private void Settle_NeedsTransaction(SettlementBatch batch, in Settlement settlement, BacklogChange change)
     {
-        SqliteParameterCollection parameters = command.Parameters;
-        parameters[0].Value = settlement.Seq;
-        parameters[1].Value = batch.Server;
-        parameters[2].Value = settlement.State;
-        parameters[3].Value = settlement.Attempted ? 1 : 0;
-        parameters[4].Value = settlement.State is DeliveryState.Deferred ? DBNull.Value : settlement.At;
-        parameters[5].Value = (object?)batch.Endpoint ?? DBNull.Value;
-        parameters[6].Value = (object?)settlement.Reason ?? DBNull.Value;
-        parameters[7].Value = (object?)settlement.NextAttemptAt ?? DBNull.Value;
+        string state;
+        long attempts;
+        using (SqliteDataReader row = _selectRow.Set("$message", settlement.Seq).Set("$server", batch.Server).ExecuteReader())
+        {
+            if (!row.Read() || (state = row.GetString(0)) is DeliveryState.Delivered)
+            {
+                return;
+            }
+
+            attempts = row.GetInt64(1);
+        }
+
+        if (settlement.State is not DeliveryState.Delivered && state is not DeliveryState.Pending)
+        {
+            return;
+        }
+
+        bool deferred = settlement.State is DeliveryState.Deferred;
+        long? next = deferred ? settlement.At + (refusals.DelayAfter((int)Math.Min(int.MaxValue, attempts + 1)).Ticks / TimeSpan.TicksPerMicrosecond) : null;
+        _settle.Set("$message", settlement.Seq)
+            .Set("$server", batch.Server)
+            .Set("$state", settlement.State)
+            .Set("$attempts", settlement.Attempted ? attempts + 1 : attempts)
+            .Set("$at", deferred ? null : settlement.At)
+            .Set("$endpoint", batch.Endpoint)
+            .Set("$reason", settlement.Reason)
+            .Set("$next", next)
+            .ExecuteNonQuery();
+        change.Move(state, settlement.State);
     }
 
     private void Prepare(SqliteConnection connection)
@@ -80,15 +117,19 @@ internal sealed class SettlementWriter
             return;
         }
 
-        const string Settle =
+        _deliverPending = connection.Prepare(
             """
-            UPDATE delivery SET state = $state, attempts = attempts + $attempt, settled_at = $at, endpoint = $endpoint, reason = $reason, next_attempt_at = $next
+            UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = NULL
+            WHERE message IN (SELECT value FROM json_each($numbers)) AND server = $server AND state = 'pending'
+            """,
+            "$numbers", "$server", "$at", "$endpoint");
+        _selectRow = connection.Prepare("SELECT state, attempts FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
+        _settle = connection.Prepare(
+            """
+            UPDATE delivery SET state = $state, attempts = $attempts, settled_at = $at, endpoint = $endpoint, reason = $reason, next_attempt_at = $next
             WHERE message = $message AND server = $server
-            """;
-        ReadOnlySpan<string> names = ["$message", "$server", "$state", "$attempt", "$at", "$endpoint", "$reason", "$next"];
-        _settlePending = connection.Prepare(Settle + " AND state = 'pending'", names);
-        _settleOther = connection.Prepare(Settle, names);
-        _selectState = connection.Prepare("SELECT state FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
+            """,
+            "$message", "$server", "$state", "$attempts", "$at", "$endpoint", "$reason", "$next");
         _preparedFor = connection;
     }
 }

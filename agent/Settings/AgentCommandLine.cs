@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using Microsoft.Extensions.Logging;
@@ -39,11 +40,12 @@ internal sealed record AgentCommandLine
             CustomParser = ParseVerbosity,
         };
         var root = new RootCommand("Forwards the messages of the spool to every configured RabbitMQ server.") { config, check, verbosity };
-        root.Options.OfType<VersionOption>().Single().Action = null;
+        var help = root.Options.OfType<HelpOption>().Single();
+        var version = root.Options.OfType<VersionOption>().Single();
 
         // @FILE must not be read in place of options: no response files.
         var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.GetResult("--help") is not null || parsed.Tokens.Any(token => token.Value is "--help" or "-h" or "-?"))
+        if (parsed.GetResult(help) is not null)
         {
             parsed.Invoke(new InvocationConfiguration { Output = output, Error = error });
             return new AgentCommandLine { ExitCode = Agent.ExitCode.Done };
@@ -55,7 +57,7 @@ internal sealed record AgentCommandLine
             return new AgentCommandLine { ExitCode = Agent.ExitCode.Usage };
         }
 
-        if (parsed.GetResult("--version") is not null)
+        if (parsed.GetResult(version) is not null)
         {
             output.WriteLine($"{Program} {Version}");
             return new AgentCommandLine { ExitCode = Agent.ExitCode.Done };
@@ -65,7 +67,8 @@ internal sealed record AgentCommandLine
         return line.WithSettings(parsed.GetValue(check), output, error);
     }
 
-    private static string Version =>
+    /// <summary>The version of this build.</summary>
+    public static string Version =>
         typeof(AgentCommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     private AgentCommandLine WithSettings(bool onlyCheck, TextWriter output, TextWriter error)

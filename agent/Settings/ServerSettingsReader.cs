@@ -135,7 +135,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, stri
         {
             section.Mistake("password", $"is empty; {PasswordAdvice}");
         }
-        else if (inUri is null && !hasText && !hasFile && user is not null and not "guest")
+        else if (inUri is null && !hasText && !hasFile && user is { Length: > 0 } and not "guest")
         {
             section.Mistake("password", $"missing for user '{user}'; {PasswordAdvice}");
         }

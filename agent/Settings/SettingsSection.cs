@@ -153,7 +153,7 @@ internal sealed class SettingsSection
         {
             var nearest = Spelling.Nearest(name, _known);
             Mistake(name, nearest is null
-                ? $"unknown setting; known here: {string.Join(", ", _known)}"
+                ? $"unknown setting; known here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}"
                 : $"unknown setting; did you mean '{nearest}'?");
         }
     }

@@ -8,7 +8,7 @@ internal static class SettingsSummary
     public static IEnumerable<string> LinesOf(AgentSettings settings)
     {
         var spool = settings.Spool;
-        var floor = spool.MinFreeDiskBytes is { } bytes ? ByteSize.Format(bytes) : "512MiB or 5 % of the disk";
+        var floor = spool.MinFreeDiskBytes is { } bytes ? ByteSize.Format(bytes) : "512MiB or 5 %";
         yield return $"spool {spool.Path}: up to {ByteSize.Format(spool.MaxSizeBytes)}, messages up to {ByteSize.Format(spool.MaxMessageSizeBytes)}, " +
             $"delivered ones kept {Duration.Format(spool.Retention)}, {floor} of the disk left free";
         foreach (var server in settings.Servers)

@@ -47,10 +47,10 @@ internal sealed class WriteLock : IDisposable
         _descriptor = held;
     }
 
-    /// <summary>Gives the lock back and tells whoever watches the spool that something was committed.</summary>
-    public void Release(bool committed)
+    /// <summary>Gives the lock back; <paramref name="announce"/> tells whoever watches the spool that something was committed.</summary>
+    public void Release(bool announce)
     {
-        if (committed)
+        if (announce)
         {
             // Inotify reports the write to the WAL before the commit can be seen; this touch comes after it. A hint only.
             _ = Libc.SetTimes(_descriptor, 0);

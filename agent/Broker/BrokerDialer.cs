@@ -1,0 +1,131 @@
+using System.Net;
+using Quickq.Agent.Settings;
+using RabbitMQ.Client;
+
+namespace Quickq.Agent.Broker;
+
+/// <summary>
+/// Makes one attempt to connect to a server: every host, every address of each, one after the other, each step under a
+/// deadline. The first that opens the vhost wins; if none does, the reasons of all come back as one line.
+/// </summary>
+internal sealed class BrokerDialer(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
+{
+    public async Task<BrokerConnection> DialAsync(CancellationToken stopping)
+    {
+        var password = ReadPassword();
+        var failures = new List<BrokerUnavailableException>();
+        foreach (var host in settings.Hosts)
+        {
+            try
+            {
+                foreach (var address in await HostLookup.ResolveAsync(host.Host, deadlines.Resolve, time, stopping))
+                {
+                    try
+                    {
+                        return await DialAsync(host.Host, new IPEndPoint(address, host.Port), password, stopping);
+                    }
+                    catch (BrokerUnavailableException failure)
+                    {
+                        // The next address, the next host may do.
+                        failures.Add(failure);
+                    }
+                }
+            }
+            catch (BrokerUnavailableException unresolved)
+            {
+                failures.Add(unresolved);
+            }
+        }
+
+        throw failures is [var only]
+            ? only
+            : new BrokerUnavailableException(string.Join("; ", failures.Select(failure => failure.Message).Distinct(StringComparer.Ordinal)), new AggregateException(failures));
+    }
+
+    private async Task<BrokerConnection> DialAsync(string host, IPEndPoint endpoint, Secret password, CancellationToken stopping)
+    {
+        using var tls = settings.Tls is null ? null : new CertificateCheck(settings.Tls, host, time);
+        var socket = await BrokerSocket.ConnectAsync(endpoint, deadlines, time, stopping);
+        BrokerConnection? connection = null;
+        using var expiry = new CancellationTokenSource(deadlines.Handshake, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token);
+        try
+        {
+            var client = await OpenClientAsync(socket, endpoint, password, tls, either.Token);
+            connection = new BrokerConnection(client, socket, endpoint, settings, deadlines, time);
+
+            // 7.1.2 does not wait for the broker to open the vhost: only an open channel shows that it did.
+            await connection.OpenFirstChannelAsync(either.Token);
+            return connection;
+        }
+        catch (Exception failure)
+        {
+            // Whatever it was: nothing of this attempt may stay behind.
+            await CutAsync(connection, socket);
+            stopping.ThrowIfCancellationRequested();
+            throw failure is BrokerUnavailableException
+                ? failure
+                : new BrokerUnavailableException(
+                    expiry.IsCancellationRequested && failure is OperationCanceledException
+                        ? $"{endpoint} accepts connections but did not finish the handshake within {deadlines.Handshake.TotalSeconds:0.#} s"
+                        : ConnectFailure.Describe(failure, endpoint, settings, tls), failure);
+        }
+    }
+
+    private async Task<IConnection> OpenClientAsync(BrokerSocket socket, IPEndPoint endpoint, Secret password, CertificateCheck? tls, CancellationToken limit)
+    {
+        var factory = new ConnectionFactory
+        {
+            VirtualHost = settings.VirtualHost,
+            UserName = settings.User,
+            Password = password.Reveal(),
+            RequestedHeartbeat = settings.Heartbeat,
+            HandshakeContinuationTimeout = deadlines.Handshake,
+            ContinuationTimeout = deadlines.OpenChannel,
+            // Our own loop connects again: the client's stops for good at the first refused password.
+            AutomaticRecoveryEnabled = false,
+            TopologyRecoveryEnabled = false,
+            SocketFactory = _ => socket,
+            ClientProvidedName = $"{WireProperties.AppId}@{Environment.MachineName}",
+        };
+        var place = new AmqpTcpEndpoint(endpoint.Address.ToString(), endpoint.Port, tls?.ToSslOption() ?? new SslOption());
+        var opening = factory.CreateConnectionAsync([place], factory.ClientProvidedName, limit);
+        try
+        {
+            // The token is given twice: the client may not heed it.
+            return await opening.WaitAsync(limit);
+        }
+        catch (OperationCanceledException)
+        {
+            Abandon(opening);
+            throw;
+        }
+    }
+
+    /// <summary>A late success is closed, a late failure is of no interest; its socket is cut already, so it cannot take long.</summary>
+    private static void Abandon(Task<IConnection> opening) =>
+        _ = opening.ContinueWith(
+            static late => late.IsCompletedSuccessfully ? late.Result.DisposeAsync().AsTask() : Task.FromResult(late.Exception),
+            CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+
+    private static async Task CutAsync(BrokerConnection? connection, BrokerSocket socket)
+    {
+        socket.Cut();
+        if (connection is not null)
+        {
+            await connection.DisposeAsync();
+        }
+    }
+
+    private Secret ReadPassword()
+    {
+        try
+        {
+            return settings.Password.Read();
+        }
+        catch (IOException unreadable)
+        {
+            throw new BrokerUnavailableException(unreadable.Message, unreadable);
+        }
+    }
+}

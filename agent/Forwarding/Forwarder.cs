@@ -1,0 +1,131 @@
+using Quickq.Agent.Broker;
+using Quickq.Agent.Ledger;
+using Quickq.Agent.Observability;
+using Quickq.Agent.Settings;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Forwarding;
+
+/// <summary>The loop for one server: connect, forward until the connection is gone, back off, connect again. For ever.</summary>
+/// <remarks>
+/// A server in trouble is a state of its forwarder, never an end of it, and costs the others nothing: connection, window, backlog and position are its own.
+/// Two signals end it: <c>stopTaking</c> (read no more, wait for the confirms of what is in flight) and <c>abandon</c> (the grace period is over).
+/// </remarks>
+internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
+{
+    private readonly RetrySchedule _schedule = RetrySchedule.ForConnecting(parts.Random);
+    private readonly InFlightWindow _window = new(parts.ServerId, settings.Window, settings.WindowBytes);
+    private string _reported = "";
+    private string? _reportedError;
+
+    /// <summary>Runs until it is told to stop. Faults only on a bug.</summary>
+    public async Task RunAsync(CancellationToken stopTaking, CancellationToken abandon)
+    {
+        int failures = 0;
+        var lanes = new LaneSet(settings, parts, _window, stopTaking);
+        using var pump = new Pump(settings, parts, _window, lanes, ReportState);
+        while (!stopTaking.IsCancellationRequested)
+        {
+            TimeSpan delay = _schedule.DelayAfter(failures + 1);
+            try
+            {
+                await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, stopTaking);
+                failures = 0;
+                await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
+                delay = _schedule.DelayAfter(1);
+            }
+            catch (BrokerUnavailableException unavailable)
+            {
+                failures++;
+                LogUnreachable(unavailable.Message, delay, failures);
+                ReportState("reconnecting", endpoint: null, unavailable.Message);
+            }
+            catch (OperationCanceledException) when (stopTaking.IsCancellationRequested)
+            {
+                break;
+            }
+
+            await WaitAsync(delay, stopTaking);
+        }
+
+        ReportState("disconnected", endpoint: null, error: null);
+    }
+
+    private async Task ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
+    {
+        _window.SetEndpoint(connection.Endpoint);
+        parts.Log.Connected(settings.Name, connection.Endpoint);
+        string? reason = null;
+        try
+        {
+            await pump.RunAsync(connection, stopTaking);
+            if (stopTaking.IsCancellationRequested)
+            {
+                await _window.WaitUntilEmptyAsync().WaitAsync(abandon);
+            }
+        }
+        catch (BrokerUnavailableException unavailable)
+        {
+            reason = unavailable.Message;
+        }
+        catch (OperationCanceledException) when (abandon.IsCancellationRequested)
+        {
+            reason = "stopped before every confirm had come";
+        }
+        finally
+        {
+            await lanes.CloseAsync();
+            int unknown = _window.LeaveUnsettled();
+            if (connection.Lost.IsCompletedSuccessfully)
+            {
+                reason = connection.Lost.Result;
+            }
+
+            if (reason is not null)
+            {
+                parts.Log.ConnectionLost(settings.Name, connection.Endpoint, reason);
+                if (unknown > 0)
+                {
+                    parts.Log.SendsAgain(settings.Name, unknown);
+                }
+
+                ReportState("reconnecting", endpoint: null, reason);
+            }
+        }
+    }
+
+    private void LogUnreachable(string reason, TimeSpan delay, int failures)
+    {
+        // One line for each new reason, not one for each attempt.
+        parts.Log.NextAttempt(settings.Name, delay);
+        if (failures == 1 || !string.Equals(reason, _reportedError, StringComparison.Ordinal))
+        {
+            parts.Log.ConnectFailed(settings.Name, reason);
+        }
+    }
+
+    private void ReportState(string state, string? endpoint, string? error)
+    {
+        string now = $"{state} {endpoint}";
+        if (string.Equals(now, _reported, StringComparison.Ordinal) && (error is null || string.Equals(error, _reportedError, StringComparison.Ordinal)))
+        {
+            return;
+        }
+
+        (_reported, _reportedError) = (now, error ?? _reportedError);
+        var record = new ConnectionRecord(parts.ServerId, state, endpoint, parts.Clock.NowMicroseconds(), error);
+        parts.Ledger.Post(record.Write_NeedsTransaction);
+    }
+
+    private async Task WaitAsync(TimeSpan delay, CancellationToken stopTaking)
+    {
+        try
+        {
+            await Task.Delay(delay, parts.Clock, stopTaking);
+        }
+        catch (OperationCanceledException) when (stopTaking.IsCancellationRequested)
+        {
+            // The loop sees the token itself.
+        }
+    }
+}

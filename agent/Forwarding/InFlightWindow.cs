@@ -1,0 +1,185 @@
+using Quickq.Agent.Feed;
+using Quickq.Agent.Ledger;
+
+namespace Quickq.Agent.Forwarding;
+
+/// <summary>
+/// Bounds what one server has in flight: published, or settled with the settlement not yet committed. This is what a crash repeats.
+/// </summary>
+/// <remarks>
+/// Three threads meet here: the forwarder enters messages, the client's reader settles them, the ledger takes the settlements and commits them.
+/// A message leaves only by <see cref="Committed"/>, or by <see cref="Leave"/> when its outcome will never be known and it must be sent again.
+/// </remarks>
+internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) : ISettlementSource
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<long, int> _bytesBySeq = new(maxCount);
+    private List<Settlement> _settled = new(maxCount);
+    private List<Settlement> _committing = new(maxCount);
+    private long _bytes;
+    private int _wantedCount;
+    private TaskCompletionSource? _roomWanted;
+    private string? _endpoint;
+
+    /// <summary>How many messages are in flight.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bytesBySeq.Count;
+            }
+        }
+    }
+
+    /// <summary>Where the answers come from now; written with each settlement.</summary>
+    public void SetEndpoint(string endpoint)
+    {
+        lock (_gate)
+        {
+            _endpoint = endpoint;
+        }
+    }
+
+    /// <summary>How many messages and bytes may still enter. One message larger than the whole window may enter when it is alone.</summary>
+    public (int Count, long Bytes) Room()
+    {
+        lock (_gate)
+        {
+            return Room_NeedsLock();
+        }
+    }
+
+    /// <summary>Completes when at least <paramref name="count"/> more messages may enter.</summary>
+    public Task WaitForRoomAsync(int count)
+    {
+        lock (_gate)
+        {
+            if (Room_NeedsLock().Count >= count)
+            {
+                return Task.CompletedTask;
+            }
+
+            // One task waits at a time; a waiter of before that nobody awaits any more only wants less.
+            _wantedCount = count;
+            _roomWanted ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _roomWanted.Task;
+        }
+    }
+
+    /// <summary>Completes when nothing is in flight any more.</summary>
+    public Task WaitUntilEmptyAsync() => WaitForRoomAsync(maxCount);
+
+    /// <summary>Counts a message in; false when it is in flight already (the feed looked back).</summary>
+    public bool Enter(FeedMessage message)
+    {
+        lock (_gate)
+        {
+            if (!_bytesBySeq.TryAdd(message.Seq, message.Body.Length))
+            {
+                return false;
+            }
+
+            _bytes += message.Body.Length;
+            return true;
+        }
+    }
+
+    /// <summary>Counts out a message without an outcome: it is pending still, and is read again.</summary>
+    public void Leave(FeedMessage message)
+    {
+        lock (_gate)
+        {
+            Remove_NeedsLock(message.Seq);
+            SignalRoom_NeedsLock();
+        }
+    }
+
+    /// <summary>Counts out everything that has no outcome yet: the connection is gone, all of it is pending still and is read again. Returns how many.</summary>
+    public int LeaveUnsettled()
+    {
+        lock (_gate)
+        {
+            int before = _bytesBySeq.Count;
+            var kept = _settled.Concat(_committing).Where(settlement => _bytesBySeq.ContainsKey(settlement.Seq))
+                .ToDictionary(settlement => settlement.Seq, settlement => _bytesBySeq[settlement.Seq]);
+            _bytesBySeq.Clear();
+            _bytes = 0;
+            foreach ((long seq, int bytes) in kept)
+            {
+                _bytesBySeq.Add(seq, bytes);
+                _bytes += bytes;
+            }
+
+            SignalRoom_NeedsLock();
+            return before - kept.Count;
+        }
+    }
+
+    /// <summary>Notes the outcome of a message that entered. True when the ledger was not yet told that there is something.</summary>
+    public bool Settle(in Settlement settlement)
+    {
+        lock (_gate)
+        {
+            _settled.Add(settlement);
+            return _settled.Count == 1;
+        }
+    }
+
+    /// <inheritdoc/>
+    public SettlementBatch? TakeSettlements()
+    {
+        lock (_gate)
+        {
+            if (_settled.Count == 0)
+            {
+                return null;
+            }
+
+            var batch = new SettlementBatch(server, _endpoint, _settled);
+            (_settled, _committing) = (_committing, _settled);
+            return batch;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Committed(SettlementBatch batch)
+    {
+        lock (_gate)
+        {
+            foreach (Settlement settlement in batch.Settlements)
+            {
+                Remove_NeedsLock(settlement.Seq);
+            }
+
+            // The two lists take turns: the ledger has one batch at a time.
+            _committing.Clear();
+            SignalRoom_NeedsLock();
+        }
+    }
+
+    private (int Count, long Bytes) Room_NeedsLock()
+    {
+        long bytes = maxBytes - _bytes;
+        bool full = bytes <= 0 && _bytesBySeq.Count > 0;
+        return full ? (0, 0) : (maxCount - _bytesBySeq.Count, Math.Max(1, bytes));
+    }
+
+    private void Remove_NeedsLock(long seq)
+    {
+        if (_bytesBySeq.Remove(seq, out int bytes))
+        {
+            _bytes -= bytes;
+        }
+    }
+
+    private void SignalRoom_NeedsLock()
+    {
+        if (_roomWanted is { } waiter && Room_NeedsLock().Count >= _wantedCount)
+        {
+            _roomWanted = null;
+            waiter.SetResult();
+        }
+    }
+}

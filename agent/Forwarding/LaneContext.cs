@@ -1,0 +1,65 @@
+using Microsoft.Extensions.Logging;
+using Quickq.Agent.Feed;
+using Quickq.Agent.Ledger;
+using Quickq.Agent.Observability;
+using Quickq.Agent.Settings;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Forwarding;
+
+/// <summary>What the lanes of one server share: the window, the ledger, the policy, and where their reports go.</summary>
+internal sealed class LaneContext(
+    ServerSettings settings, string exchange, ForwarderParts parts, InFlightWindow window, Action wake, CancellationToken stopping)
+{
+    private readonly ForwarderParts _parts = parts;
+
+    public TimeProvider Clock => _parts.Clock;
+
+    public InFlightWindow Window { get; } = window;
+
+    /// <summary>Between probes of a suspended exchange.</summary>
+    public RetrySchedule Schedule { get; } = RetrySchedule.ForRefusals(parts.Random);
+
+    public CancellationToken Stopping { get; } = stopping;
+
+    /// <summary>Whether the broker is to say which messages no queue received.</summary>
+    public bool Mandatory => settings.Unroutable != Unroutable.Ignore;
+
+    /// <summary>Why a message that no queue received is not simply delivered; null where it is.</summary>
+    public string? UnroutedReason => settings.Unroutable is Unroutable.Retry or Unroutable.Park ? "no queue is bound for its routing key" : null;
+
+    /// <summary>Tells the forwarder that the lane's state changed.</summary>
+    public void Wake() => wake();
+
+    /// <summary>Hands an outcome to the ledger.</summary>
+    public void Settle(FeedMessage message, PublishOutcome outcome, string? reason)
+    {
+        Verdict verdict = OutcomePolicy.Decide(outcome, settings.Unroutable);
+        var settlement = new Settlement(message.Seq, verdict.State, Clock.NowMicroseconds(), verdict.Unrouted, reason, verdict.Attempted);
+        if (Window.Settle(settlement))
+        {
+            _parts.Ledger.Signal(Window);
+        }
+
+        if (verdict.State is DeliveryState.Rejected)
+        {
+            _parts.Log.MessageRejected(settings.Name, message.Id, reason ?? "");
+        }
+    }
+
+    /// <summary>Logs and records that the exchange is suspended.</summary>
+    public void ReportSuspended(string reason, TimeSpan delay, long nextProbeAt)
+    {
+        _parts.Log.ExchangeSuspended(settings.Name, exchange, reason, delay);
+        Record(new SuspensionRecord(_parts.ServerId, exchange, reason, Clock.NowMicroseconds(), nextProbeAt));
+    }
+
+    /// <summary>Logs and records that the exchange takes messages again.</summary>
+    public void ReportResumed()
+    {
+        _parts.Log.ExchangeResumed(settings.Name, exchange);
+        Record(new SuspensionRecord(_parts.ServerId, exchange, Reason: null, Clock.NowMicroseconds(), NextProbeAt: 0));
+    }
+
+    private void Record(SuspensionRecord record) => _parts.Ledger.Post(record.Write_NeedsTransaction);
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using Quickq.Agent.Broker;
+using Quickq.Agent.Feed;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Forwarding;
+
+/// <summary>From a row of the spool to what goes to the broker. Remembers the last few forms of properties: most messages share theirs.</summary>
+internal sealed class MessageEncoding(string defaultExchange, TimeProvider clock)
+{
+    private const int MaxRemembered = 64;
+
+    private readonly Dictionary<string, MessageProperties> _parsed = new(StringComparer.Ordinal);
+
+    /// <summary>The exchange that the message goes to at this server.</summary>
+    public string ExchangeOf(FeedMessage message) => message.Exchange ?? defaultExchange;
+
+    /// <summary>True when its time to live has run out.</summary>
+    public bool IsExpired(FeedMessage message) => message.ExpiresAt is { } expiresAt && expiresAt <= clock.NowMicroseconds();
+
+    /// <summary>The message for the broker; null, with the reason, when a foreign writer stored properties that cannot be read.</summary>
+    public BrokerMessage? Encode(FeedMessage message, out string? fault)
+    {
+        fault = null;
+        try
+        {
+            return new BrokerMessage(message.Id, ExchangeOf(message), message.RoutingKey, PropertiesOf(message),
+                SpoolTime.FromMicroseconds(message.CreatedAt), TimeLeft(message), message.Body);
+        }
+        catch (JsonException unreadable)
+        {
+            fault = "its properties in the spool cannot be read: " + unreadable.Message;
+            return null;
+        }
+    }
+
+    private TimeSpan? TimeLeft(FeedMessage message) =>
+        message.ExpiresAt is { } expiresAt ? TimeSpan.FromMicroseconds(Math.Max(0, expiresAt - clock.NowMicroseconds())) : null;
+
+    private MessageProperties PropertiesOf(FeedMessage message)
+    {
+        if (!_parsed.TryGetValue(message.Properties, out MessageProperties? properties))
+        {
+            properties = MessageProperties.FromJson(message.Properties);
+            if (_parsed.Count >= MaxRemembered)
+            {
+                _parsed.Clear();
+            }
+
+            _parsed.Add(message.Properties, properties);
+        }
+
+        return properties;
+    }
+}

@@ -1,0 +1,209 @@
+using System.Globalization;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Quickq.Agent.Broker;
+using Quickq.Agent.Feed;
+using Quickq.Agent.Observability;
+using Quickq.Agent.Settings;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Forwarding;
+
+/// <summary>Moves messages from the feed into the lanes of one connection, as far as the window has room. Waits without polling when there is nothing to do.</summary>
+internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, LaneSet lanes, Action<string, string?, string?> report)
+    : IDisposable
+{
+    /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
+    private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
+
+    private const int MaxPage = 256;
+
+    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
+    private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
+    private SpoolFeed? _feed;
+    private Task? _armed;
+    private string _state = "";
+
+    /// <summary>Runs on one connection until it is lost or the agent stops.</summary>
+    /// <exception cref="BrokerUnavailableException">The connection broke a deadline.</exception>
+    public async Task RunAsync(BrokerConnection connection, CancellationToken stopTaking)
+    {
+        connection.BlockedChanged += lanes.Changed.Set;
+        _feed?.GoBackBefore(1);
+        while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
+        {
+            lanes.Changed.Reset();
+            try
+            {
+                await StepAsync(connection, stopTaking);
+            }
+            catch (Exception trouble) when (trouble is SqliteException or SpoolException)
+            {
+                // Nothing was lost: what is pending is read again.
+                parts.Log.FeedMustWait(trouble.Message);
+                _feed?.Dispose();
+                _feed = null;
+                await WaitAsync(connection, stopTaking, SpoolFeed.RetryAfter);
+            }
+        }
+    }
+
+    public void Dispose() => _feed?.Dispose();
+
+    private async Task StepAsync(BrokerConnection connection, CancellationToken stopTaking)
+    {
+        _feed ??= new SpoolFeed(parts.SpoolPath, parts.ServerId);
+        FeedMarks marks = _feed.ReadMarks();
+        if (marks.Rewind is not null)
+        {
+            await LookBackAsync(_feed);
+        }
+
+        if (StopReason(connection, marks) is { } waiting)
+        {
+            SetState(waiting.State, connection, waiting.Reason);
+            await WaitAsync(connection, stopTaking, limit: null);
+            return;
+        }
+
+        SetState("connected", connection, reason: null);
+        await AdvanceLanesAsync(connection, _feed, marks);
+        (int count, long bytes) = window.Room();
+        if (count < _worthwhileRoom)
+        {
+            await WaitAsync(connection, stopTaking, limit: null, window.WaitForRoomAsync(_worthwhileRoom));
+            return;
+        }
+
+        IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), bytes, marks.Barrier);
+        if (page.Count > 0)
+        {
+            await PublishAsync(connection, page, stopTaking);
+        }
+        else if (_armed is null || _armed.IsCompleted)
+        {
+            // From now on a change is seen; one that came before is found by looking once more.
+            _armed = parts.Signal.NextChange;
+        }
+        else
+        {
+            await WaitAsync(connection, stopTaking, lanes.DueIn, _armed);
+        }
+    }
+
+    private static (string State, string? Reason)? StopReason(BrokerConnection connection, FeedMarks marks) =>
+        marks.Paused != 0 ? ("paused", null)
+        : connection.BlockedReason is { } blocked ? ("blocked", blocked)
+        : null;
+
+    private async Task PublishAsync(BrokerConnection connection, IReadOnlyList<FeedMessage> page, CancellationToken stopTaking)
+    {
+        foreach (FeedMessage message in page)
+        {
+            Lane lane = lanes.For(_encoding.ExchangeOf(message));
+            if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null)
+            {
+                // The rest of the page is read again.
+                _feed!.GoBackBefore(message.Seq);
+                return;
+            }
+
+            if (!lane.Accepts)
+            {
+                lane.Skip(message.Seq);
+            }
+            else if (window.Enter(message))
+            {
+                await PublishAsync(connection, lane, message);
+            }
+        }
+    }
+
+    private async ValueTask PublishAsync(BrokerConnection connection, Lane lane, FeedMessage message)
+    {
+        if (_encoding.IsExpired(message))
+        {
+            lane.Settle(message, PublishOutcome.Expired, "its time to live ran out");
+        }
+        else if (_encoding.Encode(message, out string? fault) is { } encoded)
+        {
+            await lane.PublishAsync(connection, message, encoded);
+        }
+        else
+        {
+            lane.Settle(message, PublishOutcome.Unencodable, fault);
+        }
+    }
+
+    private async ValueTask AdvanceLanesAsync(BrokerConnection connection, SpoolFeed feed, FeedMarks marks)
+    {
+        if (lanes.LongestSilence > ConfirmDeadline)
+        {
+            throw new BrokerUnavailableException(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+        }
+
+        foreach (Lane lane in lanes.All)
+        {
+            if (marks.ProbeWanted != 0)
+            {
+                lane.ProbeNow();
+            }
+
+            await lane.AdvanceAsync(connection, message => _encoding.Encode(message, out _));
+            if (lane.TakeRewind() is { } seq)
+            {
+                feed.GoBackBefore(seq);
+            }
+        }
+    }
+
+    /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>
+    private async Task LookBackAsync(SpoolFeed feed)
+    {
+        long? rewind = await parts.Ledger.RunAsync(connection =>
+        {
+            long? mark = connection.ExecuteScalar<long?>("SELECT rewind FROM server WHERE id = @id", new { id = parts.ServerId });
+            connection.Execute("UPDATE server SET rewind = NULL WHERE id = @id", new { id = parts.ServerId });
+            return mark;
+        });
+        if (rewind is { } seq)
+        {
+            feed.GoBackBefore(seq);
+        }
+    }
+
+    private void SetState(string state, BrokerConnection connection, string? reason)
+    {
+        if (string.Equals(state, _state, StringComparison.Ordinal))
+        {
+            report(state, connection.Endpoint, reason);
+            return;
+        }
+
+        switch (state, _state)
+        {
+            case ("blocked", _): parts.Log.Blocked(settings.Name, reason ?? ""); break;
+            case ("paused", _): parts.Log.Paused(settings.Name); break;
+            case (_, "blocked"): parts.Log.Unblocked(settings.Name); break;
+            case (_, "paused"): parts.Log.Resumed(settings.Name); break;
+            default: break; // connected: said when the connection was made
+        }
+
+        _state = state;
+        report(state, connection.Endpoint, reason is null ? null : $"{state} by the broker: {reason}");
+    }
+
+    /// <summary>Waits for any of: a change of the lanes or of the connection, the given condition, a look into the spool being due, the end.</summary>
+    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan? limit, Task? condition = null)
+    {
+        if (_armed is null || _armed.IsCompleted)
+        {
+            _armed = parts.Signal.NextChange;
+        }
+
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
+        Task end = Task.Delay(limit ?? Timeout.InfiniteTimeSpan, parts.Clock, ends.Token);
+        await Task.WhenAny(connection.Lost, lanes.Changed.Next, _armed, end, condition ?? end);
+        await ends.CancelAsync();
+    }
+}

@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Logging;
+
+namespace Quickq.Agent.Observability;
+
+/// <content>What forwarders and ledger say.</content>
+internal static partial class AgentLog
+{
+    [LoggerMessage(107, LogLevel.Information, "{Server}: paused by an operator")]
+    public static partial void Paused(this ILogger log, string server);
+
+    [LoggerMessage(108, LogLevel.Information, "{Server}: resumed by an operator")]
+    public static partial void Resumed(this ILogger log, string server);
+
+    [LoggerMessage(200, LogLevel.Information, "{Count} messages accepted while no server was known are given to the servers")]
+    public static partial void Assigning(this ILogger log, long count);
+
+    [LoggerMessage(201, LogLevel.Information, "every message accepted while no server was known is given to the servers")]
+    public static partial void Assigned(this ILogger log);
+
+    [LoggerMessage(202, LogLevel.Information, "{Server}: {Count} messages were in flight and are sent again")]
+    public static partial void SendsAgain(this ILogger log, string server, int count);
+
+    [LoggerMessage(210, LogLevel.Warning, "{Server}: exchange '{Exchange}' is suspended: {Reason}; its messages wait, next probe in {Delay}")]
+    public static partial void ExchangeSuspended(this ILogger log, string server, string exchange, string reason, TimeSpan delay);
+
+    [LoggerMessage(211, LogLevel.Information, "{Server}: exchange '{Exchange}' takes messages again")]
+    public static partial void ExchangeResumed(this ILogger log, string server, string exchange);
+
+    [LoggerMessage(212, LogLevel.Warning, "{Server}: message {MessageId} is rejected: {Reason}")]
+    public static partial void MessageRejected(this ILogger log, string server, string messageId, string reason);
+
+    [LoggerMessage(300, LogLevel.Error, "the spool cannot be written, tried again until it works: {Reason}")]
+    public static partial void LedgerMustWait(this ILogger log, string reason);
+
+    [LoggerMessage(301, LogLevel.Information, "the spool can be written again")]
+    public static partial void LedgerWorksAgain(this ILogger log);
+
+    [LoggerMessage(302, LogLevel.Error, "the spool cannot be read, tried again until it works: {Reason}")]
+    public static partial void FeedMustWait(this ILogger log, string reason);
+
+    [LoggerMessage(303, LogLevel.Warning, "the spool's log could not be checkpointed: {Reason}")]
+    public static partial void CheckpointFailed(this ILogger log, string reason);
+
+    [LoggerMessage(304, LogLevel.Error, "a record for the status could not be written")]
+    public static partial void RecordFailed(this ILogger log, Exception error);
+}

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Logging;
+
+namespace Quickq.Agent.Observability;
+
+/// <summary>
+/// Every event that the agent logs. One line for each change of a state, none for each message. Ids are unique and stay:
+/// 1-99 the agent, 100-199 connections, 200-299 forwarding, 300-399 the spool.
+/// </summary>
+internal static partial class AgentLog
+{
+    [LoggerMessage(1, LogLevel.Information, "quickq-agent {Version} runs with {Config} on the spool {Spool}, pid {Pid}")]
+    public static partial void Started(this ILogger log, string version, string config, string spool, int pid);
+
+    [LoggerMessage(2, LogLevel.Information, "stopping on {Signal}")]
+    public static partial void Stopping(this ILogger log, string signal);
+
+    [LoggerMessage(3, LogLevel.Information, "stopped")]
+    public static partial void Stopped(this ILogger log);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Note}")]
+    public static partial void ConfigurationNote(this ILogger log, string note);
+
+    [LoggerMessage(100, LogLevel.Information, "{Server}: connected to {Endpoint}")]
+    public static partial void Connected(this ILogger log, string server, string endpoint);
+
+    [LoggerMessage(101, LogLevel.Warning, "{Server}: cannot connect, tried again until it works: {Reason}")]
+    public static partial void ConnectFailed(this ILogger log, string server, string reason);
+
+    [LoggerMessage(102, LogLevel.Warning, "{Server}: connection to {Endpoint} lost: {Reason}")]
+    public static partial void ConnectionLost(this ILogger log, string server, string endpoint, string reason);
+
+    [LoggerMessage(103, LogLevel.Warning, "{Server}: blocked by the broker: {Reason}")]
+    public static partial void Blocked(this ILogger log, string server, string reason);
+
+    [LoggerMessage(104, LogLevel.Information, "{Server}: no longer blocked")]
+    public static partial void Unblocked(this ILogger log, string server);
+
+    [LoggerMessage(105, LogLevel.Information, "{Server}: disconnected")]
+    public static partial void Disconnected(this ILogger log, string server);
+
+    [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Delay}")]
+    public static partial void NextAttempt(this ILogger log, string server, TimeSpan delay);
+}

@@ -1,0 +1,19 @@
+namespace Quickq.Agent.Observability;
+
+/// <summary>The names of the values in log events; what searches and alarms rely on. Each placeholder of AgentLog is one of these.</summary>
+internal static class LogKey
+{
+    public const string Server = nameof(Server);
+    public const string Endpoint = nameof(Endpoint);
+    public const string Exchange = nameof(Exchange);
+    public const string Reason = nameof(Reason);
+    public const string Delay = nameof(Delay);
+    public const string Count = nameof(Count);
+    public const string Spool = nameof(Spool);
+    public const string Config = nameof(Config);
+    public const string Note = nameof(Note);
+    public const string Version = nameof(Version);
+    public const string Pid = nameof(Pid);
+    public const string Signal = nameof(Signal);
+    public const string MessageId = nameof(MessageId);
+}

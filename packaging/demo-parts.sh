@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# Part of demo.sh: the nodes, the agent, the stream and the progress line. Uses its variables folder, events, total,
+# spool_cli, agent, auditor and keep.
+
+declare -A node_pid mapper_pid node_port
+agent_pid=
+producer=
+kept=no
+live=no
+[ ! -t 1 ] || live=yes
+last_line_at=-5
+
+say() {
+  end_progress
+  printf '\n[%s] %s\n' "$1" "$2"
+}
+
+fail() {
+  end_progress
+  echo "demo.sh: $1" >&2
+  exit 1
+}
+
+thousands() { sed -E ':a; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; ta' <<< "$1"; }
+
+# A port that nobody uses, below those that the kernel gives to outgoing connections.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    if ! (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null && [[ " ${used_ports:-} " != *" $port "* ]]; then
+      used_ports="${used_ports:-} $port"
+      found_port=$port
+      return
+    fi
+  done
+}
+
+# Starts a child that ends with this script, unless everything is to be kept: then it outlives it.
+run_child() {
+  if [ "$keep" = yes ]; then
+    setsid "$@" < /dev/null &
+  else
+    setpriv --pdeathsig KILL -- "$@" < /dev/null &
+  fi
+  child=$!
+}
+
+make_node() {
+  local node=$folder/node$1
+  mkdir "$node"
+  free_port; node_port[$1]=$found_port
+  { echo "NODE_NAME=demo$1"; echo "NODE_AMQP_PORT=$found_port"; } > "$node/node.env"
+  free_port; echo "NODE_DIST_PORT=$found_port" >> "$node/node.env"
+  free_port; echo "NODE_EPMD_PORT=$found_port" >> "$node/node.env"
+  run_child sh tests/rabbit-node.sh epmd "$node"
+  mapper_pid[$1]=$child
+}
+
+start_node() {
+  run_child sh tests/rabbit-node.sh run "$folder/node$1"
+  node_pid[$1]=$child
+}
+
+await_node() {
+  local until=$((SECONDS + 90))
+  until "$auditor" declare "${node_port[$1]}" 2> "$folder/declare.log"; do
+    kill -0 "${node_pid[$1]}" 2> /dev/null || fail "server $1 did not start: $(tail -n 5 "$folder/node$1/node.log")"
+    [ $SECONDS -lt $until ] || fail "server $1 does not serve: $(cat "$folder/declare.log")"
+    sleep 0.5
+  done
+  echo "    server $1: 127.0.0.1:${node_port[$1]}, exchange 'satellite', queue 'everything'"
+}
+
+kill_node() { end_at_once "${node_pid[$1]}"; }
+kill_agent() { end_at_once "$agent_pid"; }
+
+end_at_once() {
+  kill -9 "$1" 2> /dev/null || return 0
+  wait "$1" 2> /dev/null || true
+}
+
+write_configuration() {
+  cat > "$folder/quickq.json" << JSON
+{
+  "spool": { "path": "$QUICKQ_SPOOL" },
+  "servers": {
+    "mq1": { "host": "127.0.0.1", "port": ${node_port[1]}, "user": "guest", "password": "guest", "exchange": "satellite" },
+    "mq2": { "host": "127.0.0.1", "port": ${node_port[2]}, "user": "guest", "password": "guest", "exchange": "satellite" }
+  }
+}
+JSON
+  chmod 600 "$folder/quickq.json"
+}
+
+start_agent() {
+  run_child sh -c 'exec "$0" --config "$1" 2>> "$2"' "$agent" "$folder/quickq.json" "$folder/agent.log"
+  agent_pid=$child
+}
+
+# Until the agent holds its lock on the spool, which it makes if there is none.
+await_agent() {
+  local until=$((SECONDS + 30))
+  until "$spool_cli" status --json 2> "$folder/status.log" | grep -qE '"running": ?true'; do
+    kill -0 "$agent_pid" 2> /dev/null || fail "the agent ended: $(tail -n 5 "$folder/agent.log")"
+    [ $SECONDS -lt $until ] || fail "the agent does not start: $(tail -n 5 "$folder/agent.log")"
+    sleep 0.1
+  done
+}
+
+# About a hundred events a second, so that there is something going on while things are killed.
+stream_events() {
+  local from
+  for ((from = 1; from <= total; from += 10)); do
+    sed -n "$from,$((from + 9))p" "$events"
+    sleep 0.09
+  done
+}
+
+accepted() { wc -l < "$folder/ids"; }
+
+# One server's member of the status: delivered, pending or connection.
+member() { grep -oE "\"name\": ?\"$1\"[^}]*" "$folder/status" | grep -oE "\"$2\": ?(\"[^\"]*\"|[0-9]+)" | sed -nE '1s/.*: ?"?([^"]*)"?$/\1/p' || true; }
+
+read_status() { "$spool_cli" status --json > "$folder/status" 2> "$folder/status.log" || fail "status: $(cat "$folder/status.log")"; }
+
+bar() {
+  local done=$(($1 * 20 / total)) drawn
+  [ $done -le 20 ] || done=20
+  printf -v drawn '%*s' "$done" ''
+  printf '%s%*s' "${drawn// /#}" $((20 - done)) ''
+}
+
+progress() {
+  read_status
+  local one two line
+  one=$(member mq1 delivered)
+  two=$(member mq2 delivered)
+  line=$(printf '    accepted %5s | server 1 [%s] %5s %-12s | server 2 [%s] %5s %-12s' "$(accepted)" \
+    "$(bar "${one:-0}")" "${one:-0}" "$(member mq1 connection)" "$(bar "${two:-0}")" "${two:-0}" "$(member mq2 connection)")
+  if [ $live = yes ]; then
+    printf '\r%s' "$line"
+  elif [ $((SECONDS - last_line_at)) -ge 2 ]; then
+    last_line_at=$SECONDS
+    echo "$line"
+  fi
+}
+
+end_progress() {
+  if [ $live = yes ] && [ -n "$producer" ]; then
+    echo
+  fi
+}
+
+await_accepted() {
+  while [ "$(accepted)" -lt "$1" ]; do
+    kill -0 "$producer" 2> /dev/null || [ "$(accepted)" -ge "$1" ] || fail "quickq-spool add ended early: $(cat "$folder/add.log")"
+    progress
+    sleep 0.2
+  done
+}
+
+await_delivered() {
+  local until=$((SECONDS + 90))
+  while progress && [ "$(member mq1 delivered)" != "$total" -o "$(member mq2 delivered)" != "$total" ]; do
+    [ $SECONDS -lt $until ] || fail "not everything is delivered after 90 s; the agent's log ends: $(tail -n 20 "$folder/agent.log")"
+    sleep 0.2
+  done
+}
+
+# Prints the findings and keeps the last line for the end.
+audit_node() {
+  local code=0
+  "$auditor" audit "node $1" "${node_port[$1]}" "$events" "$folder/ids" > "$folder/audit" || code=$?
+  tail -n 1 "$folder/audit" > "$folder/verdict-$1"
+  head -n -1 "$folder/audit" | sed 's/^/    /'
+  return $code
+}
+
+keep_running() {
+  kept=yes
+  cat > "$folder/stop.sh" << STOP
+#!/bin/sh
+# Ends this demo: only processes that still carry its folder or its ports in their command line.
+for pid in $agent_pid ${node_pid[*]} ${mapper_pid[*]}; do
+  if tr '\0' ' ' < /proc/\$pid/cmdline 2> /dev/null | grep -qE '$folder|epmd'; then kill -9 \$pid; fi
+done
+rm -rf '$folder'
+STOP
+  cat << TEXT
+
+Everything is still running. Try:
+  export QUICKQ_SPOOL=$QUICKQ_SPOOL
+  $spool_cli add -t my.topic '{"hello": "world"}'
+  $spool_cli status
+  $spool_cli list --limit 5
+  sh tests/rabbit-node.sh ctl $folder/node1 list_queues
+  tail -f $folder/agent.log
+To end it:
+  sh $folder/stop.sh
+TEXT
+}
+
+clean_up() {
+  local code=$?
+  end_progress
+  if [ $kept = yes ]; then
+    return
+  fi
+  if [ $code != 0 ] && [ -s "$folder/agent.log" ]; then
+    echo "the agent's log ends:" >&2
+    tail -n 15 "$folder/agent.log" >&2
+  fi
+  local pid
+  for pid in $producer $agent_pid ${node_pid[@]+"${node_pid[@]}"} ${mapper_pid[@]+"${mapper_pid[@]}"}; do
+    end_at_once "$pid"
+  done
+  rm -rf "$folder"
+}

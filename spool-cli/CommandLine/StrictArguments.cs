@@ -1,0 +1,151 @@
+using System.CommandLine;
+
+namespace Quickq.SpoolCli.CommandLine;
+
+/// <summary>
+/// Puts what was typed into the one form that System.CommandLine cannot misread, or says what is wrong with it.
+/// </summary>
+/// <remarks>
+/// A mistyped option must never become a message, and a message never an option. Left to itself the library takes an
+/// unknown <c>--lins</c> as an argument, drops a first argument such as <c>[diagram]</c> or one that equals the verb's
+/// name, and reads the word after <c>--wait</c> or an empty <c>--topic=</c> as a value. So the tokens are judged here and handed on as: verb, options,
+/// <c>--</c>, arguments.
+/// </remarks>
+internal sealed class StrictArguments
+{
+    private readonly Command _syntax;
+    private readonly Option _help;
+    private readonly List<string> _options = [];
+    private readonly List<string> _arguments = [];
+    private readonly HashSet<Option> _seen = [];
+
+    private StrictArguments(Command syntax, Option help)
+    {
+        _syntax = syntax;
+        _help = help;
+    }
+
+    /// <summary>The tokens to parse, the verb's name first; null when help is asked for.</summary>
+    public static string[]? Read(Command syntax, Option help, ReadOnlySpan<string> typed)
+    {
+        var reading = new StrictArguments(syntax, help);
+        return reading.Walk(typed)
+            ? [syntax.Name, .. reading._options, .. reading._arguments.Count > 0 ? ["--", .. reading._arguments] : Array.Empty<string>()]
+            : null;
+    }
+
+    private bool Walk(ReadOnlySpan<string> typed)
+    {
+        for (var i = 0; i < typed.Length; i++)
+        {
+            var token = typed[i];
+            if (!token.StartsWith('-'))
+            {
+                _arguments.Add(token);
+            }
+            else if (token is "--")
+            {
+                _arguments.AddRange(typed[(i + 1)..]);
+                return true;
+            }
+            else if (!TakeOption(token, i + 1 < typed.Length ? typed[i + 1] : null, ref i))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private bool TakeOption(string token, string? next, ref int i)
+    {
+        var equals = token.IndexOf('=');
+        var name = equals < 0 ? token : token[..equals];
+        var value = equals < 0 ? null : token[(equals + 1)..];
+        var option = Find(name) ?? throw Unknown(name);
+        if (option == _help)
+        {
+            return false;
+        }
+
+        if (!_seen.Add(option) && option.Arity.MaximumNumberOfValues <= 1)
+        {
+            throw CommandException.WrongUse($"{option.Name} is given twice", "give it once");
+        }
+
+        if (option.Arity.MaximumNumberOfValues == 0)
+        {
+            RefuseValue(name, value);
+            _options.Add(option.Name);
+        }
+        else if (value is null && option.Arity.MinimumNumberOfValues == 0)
+        {
+            _options.Add(option.Name);
+        }
+        else
+        {
+            TakeValue(option, name, value, next, ref i);
+        }
+
+        return true;
+    }
+
+    private void TakeValue(Option option, string name, string? value, string? next, ref int i)
+    {
+        if (value is null)
+        {
+            // A lone '-' is the usual name of standard input, and the only value with a dash that can be meant.
+            if (next is null || (next.StartsWith('-') && !(next is "-" && option.Name is "--file")))
+            {
+                throw CommandException.WrongUse(
+                    $"{name} needs a value: {name} {option.HelpName}",
+                    next is null ? null : $"a value that begins with '-' is written {name}={next}");
+            }
+
+            value = next;
+            i++;
+        }
+
+        if (value.StartsWith('-'))
+        {
+            _options.Add($"{option.Name}={value}");
+        }
+        else
+        {
+            _options.Add(option.Name);
+            _options.Add(value);
+        }
+    }
+
+    private static void RefuseValue(string name, string? value)
+    {
+        if (value is not null)
+        {
+            throw CommandException.WrongUse($"{name} takes no value", $"write {name} alone");
+        }
+    }
+
+    private Option? Find(string name)
+    {
+        foreach (var option in _syntax.Options)
+        {
+            if (string.Equals(option.Name, name, StringComparison.Ordinal) || option.Aliases.Contains(name))
+            {
+                return option;
+            }
+        }
+
+        return null;
+    }
+
+    private CommandException Unknown(string name)
+    {
+        var guess = Spelling.Nearest(name, _syntax.Options.SelectMany(option => option.Aliases.Prepend(option.Name)));
+        var hint = guess is not null ? $"did you mean {guess}?"
+            : name is "-" && Find("--file") is not null ? "standard input is read when no message is given, or with --file -."
+            : $"see quickq-spool {_syntax.Name} --help.";
+        return CommandException.WrongUse(
+            name is "-" ? "'-' alone is no option" : $"unknown option {name}",
+            _syntax.Name is "add" ? $"{hint} A message that begins with '-' goes after '--'" : hint.TrimEnd('.'));
+    }
+}

@@ -1,0 +1,151 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Intake;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>add</c>: stores one message, or one a line, and prints the id once it is safe on disk.</summary>
+internal sealed class AddCommand
+{
+    private const string Details =
+        """
+        MESSAGE goes out byte for byte as it is; without MESSAGE and --file, standard input is read up to its end. The id
+        is printed when the message is safe on disk: from then on neither a crash nor a power cut loses it, and the agent
+        delivers it to every server. No agent, server or network is needed for that.
+
+        Topic templates: {name} stands for a member of the JSON payload, {a[b]} for a member of a member or an element of
+        an array, {{ and }} for braces. The topic is the AMQP routing key, at most 255 bytes.
+
+        --lines: \n or \r\n ends a line, the last may lack it, empty lines are skipped. Lines are stored as they come in,
+        at most 100 ms after they were read; ids come out one a line in the same order. A line that cannot be stored ends
+        the run with its number; all lines before it are stored.
+
+        A word that begins with '-' is an option. A message that does goes after '--'.
+
+        Examples:
+          quickq-spool add -t geo.goes.g16 -x satellite '{"satellite_ID":"G16","band":"8"}'
+          quickq-spool add -t '{satellite_ID}.{band}' --file event.json
+          quickq-spool add -t alarm --wait=10s -- '-40 degrees'
+          tail -F events.ndjson | quickq-spool add --lines -t '{__topic__}' -x satellite
+
+        Exit codes: 0 stored (with --wait: delivered everywhere); 64 wrong use; 65 bad data; 66 no such file; 69 rejected by a
+        server; 73 the spool cannot be made; 74 input/output error; 75 try later (full, locked, wait timed out); 77 no
+        permission; 78 spool of a newer version.
+        """;
+
+    private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(30);
+
+    private readonly Argument<string[]> _message = new("MESSAGE") { Arity = ArgumentArity.ZeroOrMore, HelpName = "[MESSAGE]", Description = "the payload" };
+    private readonly Option<string?> _file = Options.Value("--file", "F", "read the payload from F ('-' for standard input)");
+    private readonly Option<string?> _topic = Options.Value("--topic", "KEY", "the topic (routing key), or a template of it", "-t");
+    private readonly Option<string?> _exchange = Options.Value("--exchange", "NAME", "the exchange (default: each server's own)", "-x");
+    private readonly Option<string[]?> _metadata = Options.Repeated("--metadata", "K=V", "put a member into the JSON object; may be repeated", "-m");
+    private readonly Option<string[]?> _header = Options.Repeated("--header", "K=V", "set an AMQP header; may be repeated", "-H");
+    private readonly Option<bool> _json = Options.Json("refuse a payload that is not JSON");
+    private readonly Option<string?> _contentType = Options.Value("--content-type", "TYPE", "default: application/json for a JSON object or array, else application/octet-stream");
+    private readonly Option<string?> _ttl = Options.Value("--ttl", "DURATION", "give up what is not sent after this time (default: never)");
+    private readonly Option<string?> _priority = Options.Value("--priority", "N", "AMQP priority, 0 to 255");
+    private readonly Option<bool> _transient = Options.Flag("--transient", "let a broker lose it when it restarts (delivery mode 1)");
+    private readonly Option<string?> _id = Options.Value("--id", "ID", "an id of your own; the same id and content again stores nothing");
+    private readonly Option<bool> _lines = Options.Flag("--lines", "one message a line, stored as they come in");
+    private readonly Option<string?> _wait = Options.OptionalValue("--wait", "30s", "wait until every server has it (value only after '=')");
+    private readonly Option<string?> _spool = Options.Spool();
+
+    public static Verb Create()
+    {
+        var add = new AddCommand();
+        var syntax = new Command("add", "stores a message, to be delivered to every server; prints its id")
+        {
+            add._message, add._file, add._topic, add._exchange, add._metadata, add._header, add._json, add._contentType,
+            add._ttl, add._priority, add._transient, add._id, add._lines, add._wait, add._spool,
+        };
+        return new Verb(syntax, Details, add.Run);
+    }
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var recipe = ReadRecipe(typed);
+        TimeSpan? wait = typed.GetResult(_wait) is null ? null
+            : typed.GetValue(_wait) is { } text ? Values.Duration("--wait", text)
+            : DefaultWait;
+        var message = OnlyMessage(typed);
+        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var ids = typed.GetValue(_lines)
+            ? AddLines(recipe, PayloadInput.Open(typed.GetValue(_file), streams), path, keepIds: wait is not null, streams)
+            : AddOne(recipe.Make(ReadPayload(message, typed, streams)), path, streams);
+        return wait is { } timeout ? new DeliveryWait(path, streams).Run(ids, timeout) : ExitCode.Done;
+    }
+
+    private MessageRecipe ReadRecipe(ParseResult typed) => new()
+    {
+        Topic = TopicTemplate.Parse(typed.GetValue(_topic) ?? ""),
+        Exchange = typed.GetValue(_exchange),
+        Id = typed.GetValue(_id),
+        Metadata = Values.Pairs("--metadata", typed.GetValue(_metadata)),
+        Headers = Values.Pairs("--header", typed.GetValue(_header)) is { Count: > 0 } headers
+            ? headers.ToDictionary(pair => pair.Key, pair => (object?)pair.Value, StringComparer.Ordinal)
+            : null,
+        MustBeJson = typed.GetValue(_json),
+        ContentType = typed.GetValue(_contentType),
+        TimeToLive = Values.PositiveDuration("--ttl", typed.GetValue(_ttl)),
+        Priority = (byte?)Values.Whole("--priority", typed.GetValue(_priority), 0, 255),
+        Transient = typed.GetValue(_transient),
+    };
+
+    private string? OnlyMessage(ParseResult typed)
+    {
+        var messages = typed.GetValue(_message) ?? [];
+        var sources = messages.Length > 0 ? "MESSAGE" : typed.GetValue(_file) is not null ? "--file" : "standard input";
+        if (messages.Length > 1)
+        {
+            throw CommandException.WrongUse($"{messages.Length} messages are given, add takes one", "put quotes around it, or give one message a line with --lines");
+        }
+
+        if (messages.Length == 1 && typed.GetValue(_file) is not null)
+        {
+            throw CommandException.WrongUse("both MESSAGE and --file are given", "give one of them");
+        }
+
+        if (typed.GetValue(_lines) && (messages.Length == 1 || typed.GetValue(_id) is not null))
+        {
+            throw CommandException.WrongUse(
+                $"--lines does not go with {(messages.Length == 1 ? sources : "--id")}",
+                messages.Length == 1 ? "lines come from standard input or --file" : "each message has an id of its own");
+        }
+
+        return messages.Length == 1 ? messages[0] : null;
+    }
+
+    private ReadOnlyMemory<byte> ReadPayload(string? message, ParseResult typed, StandardStreams streams) => message is not null
+        ? StandardStreams.Utf8.GetBytes(message)
+        : PayloadInput.ReadToEnd(PayloadInput.Open(typed.GetValue(_file), streams));
+
+    private static string[] AddOne(OutgoingMessage message, string path, StandardStreams streams)
+    {
+        using var writer = SpoolWriter.Open(path);
+        var id = writer.Append(message);
+        try
+        {
+            streams.RawOutput.Write(StandardStreams.Utf8.GetBytes(id + "\n"));
+        }
+        catch (IOException exception)
+        {
+            throw new CommandException(ExitCode.InputOutput, exception.Message, $"the message is stored, its id is {id}");
+        }
+
+        writer.CheckpointIfAlone(isLast: true);
+        return [id];
+    }
+
+    private static IReadOnlyList<string> AddLines(MessageRecipe recipe, Descriptor input, string path, bool keepIds, StandardStreams streams)
+    {
+        using var stop = new StopSignal();
+        using var writer = SpoolWriter.Open(path);
+        var intake = new LineIntake(writer, recipe, streams, keepIds);
+        intake.Run(input, stop);
+        writer.CheckpointIfAlone(isLast: true);
+        return intake.Ids;
+    }
+}

@@ -1,0 +1,102 @@
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Output;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary>Waits until every server has the messages, one has ended otherwise, or the time is over; what <c>wait</c> and <c>add --wait</c> share.</summary>
+internal sealed class DeliveryWait(string path, StandardStreams streams)
+{
+    private const int MaxNamed = 5;
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    public ExitCode Run(IReadOnlyList<string> ids, TimeSpan? timeout)
+    {
+        using var reader = SpoolReader.Open(path);
+        using var watch = OpenWatch();
+        var start = streams.Clock.GetTimestamp();
+        while (true)
+        {
+            var progress = reader.ReadProgress(ids);
+            var left = timeout - streams.Clock.GetElapsedTime(start);
+            if (progress != SettlementProgress.Pending || left <= TimeSpan.Zero)
+            {
+                return Report(reader, ids, progress, timeout);
+            }
+
+            var step = left < LookAgain ? left.Value : LookAgain;
+            if (watch is null)
+            {
+                using var pause = new ManualResetEventSlim();
+                pause.Wait(step < TimeSpan.FromMilliseconds(100) ? step : TimeSpan.FromMilliseconds(100));
+            }
+            else
+            {
+                watch.WaitForChange(step);
+            }
+        }
+    }
+
+    private SpoolWatch? OpenWatch()
+    {
+        try
+        {
+            return new SpoolWatch(path);
+        }
+        catch (SpoolException exception) when (exception.Fault == SpoolFault.InputOutput)
+        {
+            // No inotify instance left (128 a user by default): looking ten times a second does as well.
+            return null;
+        }
+    }
+
+    private ExitCode Report(SpoolReader reader, IReadOnlyList<string> ids, SettlementProgress progress, TimeSpan? timeout)
+    {
+        if (progress == SettlementProgress.Delivered)
+        {
+            return ExitCode.Done;
+        }
+
+        Explain(reader, ids, progress);
+        return progress == SettlementProgress.Rejected
+            ? throw new CommandException(ExitCode.Rejected, "not every server will get it", "'quickq-spool show ID' says more")
+            : throw new CommandException(ExitCode.TryLater, $"not delivered everywhere within {Duration.Format(timeout!.Value)}", "delivery goes on; wait again, or see 'quickq-spool status'");
+    }
+
+    /// <summary>Names what is missing: the first few rows, the rest as a number.</summary>
+    private void Explain(SpoolReader reader, IReadOnlyList<string> ids, SettlementProgress progress)
+    {
+        var named = 0;
+        foreach (var id in ids)
+        {
+            if (reader.ReadStatus(id) is not { } status)
+            {
+                continue;
+            }
+
+            foreach (var text in status.Deliveries.Count == 0 ? ["no server is known yet"] : status.Deliveries.Where(row => IsMissing(row, progress)).Select(Describe))
+            {
+                if (++named <= MaxNamed)
+                {
+                    streams.Error.WriteLine($"quickq-spool: {id}: {Printable.Text(text)}");
+                }
+            }
+
+            if (named > MaxNamed)
+            {
+                streams.Error.WriteLine("quickq-spool: and more");
+                return;
+            }
+        }
+    }
+
+    private static bool IsMissing(DeliveryStatus row, SettlementProgress progress) => row.ServerActive && row.State switch
+    {
+        DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled => true,
+        DeliveryState.Delivered => false,
+        _ => progress == SettlementProgress.Pending,
+    };
+
+    private static string Describe(DeliveryStatus row) => $"{row.Server}: {row.State}{(row.Reason is null ? "" : $" ({row.Reason})")}";
+}

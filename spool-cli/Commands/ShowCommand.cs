@@ -1,0 +1,63 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Output;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>show</c>: everything about one message, or its body byte for byte.</summary>
+internal sealed class ShowCommand
+{
+    private const string Details =
+        """
+        An ID may be shortened to any unique beginning.
+
+        Examples:
+          quickq-spool show 0193a1f2
+          quickq-spool show 0193a1f2 --body > event.json
+
+        Exit codes: 0 done; 64 wrong use; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission;
+        78 spool of a newer version.
+        """;
+
+    private readonly Argument<string[]> _id = MessageIds.Argument("ID", "the message");
+    private readonly Option<bool> _body = Options.Flag("--body", "write only the body, byte for byte");
+    private readonly Option<bool> _json = Options.Json("for programs: one JSON object (docs/cli.md)");
+    private readonly Option<string?> _spool = Options.Spool();
+
+    public static Verb Create()
+    {
+        var show = new ShowCommand();
+        var syntax = new Command("show", "shows everything about one message") { show._id, show._body, show._json, show._spool };
+        return new Verb(syntax, Details, show.Run);
+    }
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var ids = MessageIds.Required(typed.GetValue(_id), "show");
+        if (ids.Length > 1 || (typed.GetValue(_body) && typed.GetValue(_json)))
+        {
+            throw CommandException.WrongUse(
+                ids.Length > 1 ? "show takes one ID" : "--body and --json do not go together",
+                ids.Length > 1 ? "'quickq-spool status ID...' takes several" : "give one of them");
+        }
+
+        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        var message = reader.ReadMessage(MessageIds.Resolve(reader, ids[0])) ?? throw CommandException.NoInput($"there is no message '{ids[0]}' in the spool");
+        if (typed.GetValue(_body))
+        {
+            streams.RawOutput.Write(message.Body);
+        }
+        else if (typed.GetValue(_json))
+        {
+            Json.WriteLine(streams.Output, StoredMessageJson.From(message));
+        }
+        else
+        {
+            new MessageText(streams.Output, Palette.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).WriteMessage(message);
+        }
+
+        return ExitCode.Done;
+    }
+}

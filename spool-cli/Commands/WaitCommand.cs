@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>wait</c>: returns when every server has the messages.</summary>
+internal sealed class WaitCommand
+{
+    private const string Details =
+        """
+        Servers that are no longer configured are left out. Prints nothing when all is delivered; otherwise standard error
+        says what is missing where. An ID may be shortened to any unique beginning.
+
+        Examples:
+          quickq-spool wait 0193a1f2 --timeout 1m
+          id=$(quickq-spool add -t alarm 'fire') && quickq-spool wait "$id"
+
+        Exit codes: 0 every server has them; 69 one was rejected, expired or cancelled; 75 not all delivered in time; 64 wrong
+        use; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission; 78 spool of a newer version.
+        """;
+
+    private readonly Argument<string[]> _ids = MessageIds.Argument("ID...", "the messages");
+    private readonly Option<string?> _timeout = Options.Value("--timeout", "DURATION", "give up after this time (default: never)");
+    private readonly Option<string?> _spool = Options.Spool();
+
+    public static Verb Create()
+    {
+        var wait = new WaitCommand();
+        var syntax = new Command("wait", "waits until every server has the messages") { wait._ids, wait._timeout, wait._spool };
+        return new Verb(syntax, Details, wait.Run);
+    }
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var ids = MessageIds.Required(typed.GetValue(_ids), "wait");
+        TimeSpan? timeout = typed.GetValue(_timeout) is { } text ? Values.Duration("--timeout", text) : null;
+        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        using (var reader = SpoolReader.Open(path))
+        {
+            ids = [.. ids.Select(id => MessageIds.Resolve(reader, id)).Distinct(StringComparer.Ordinal)];
+        }
+
+        return new DeliveryWait(path, streams).Run(ids, timeout);
+    }
+}

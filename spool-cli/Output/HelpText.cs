@@ -1,0 +1,72 @@
+using System.CommandLine;
+using Quickq.SpoolCli.CommandLine;
+
+namespace Quickq.SpoolCli.Output;
+
+/// <summary>The <c>--help</c> of the program and of each verb.</summary>
+internal static class HelpText
+{
+    public static void WriteProgram(TextWriter output, IEnumerable<Verb> verbs)
+    {
+        output.Write(
+            """
+            quickq-spool: hands messages to RabbitMQ through a spool on this machine, which keeps them while servers are away
+
+            Usage: quickq-spool VERB [options] [arguments]
+
+            Verbs:
+
+            """);
+        foreach (var verb in verbs)
+        {
+            output.Write($"  {verb.Syntax.Name,-8}  {verb.Syntax.Description}\n");
+        }
+
+        output.Write(
+            """
+
+            Options:
+              --help, -h  show this text; after a verb, that verb's options and examples
+              --version   show the version
+
+            Example:
+              id=$(quickq-spool add -t geo.goes.g16 -x satellite '{"band":"8"}')
+              quickq-spool status "$id"
+
+            The spool is /var/lib/quickq/spool.db; QUICKQ_SPOOL or --spool PATH name another. Data goes to standard output,
+            everything else to standard error. The exit codes are those of sysexits.h; each verb's help lists its own.
+
+            """);
+    }
+
+    public static void WriteVerb(TextWriter output, Verb verb, Option help)
+    {
+        var syntax = verb.Syntax;
+        output.Write($"quickq-spool {syntax.Name}: {syntax.Description}\n\nUsage: quickq-spool {syntax.Name} [options]");
+        foreach (var argument in syntax.Arguments)
+        {
+            output.Write($" {argument.HelpName ?? argument.Name}");
+        }
+
+        output.Write("\n\nOptions:\n");
+        var options = syntax.Options.Select(option => (Left: Left(option), option.Description)).ToList();
+        var width = options.Max(option => option.Left.Length);
+        foreach (var (left, description) in options)
+        {
+            output.Write($"  {left.PadRight(width)}  {description}\n");
+        }
+
+        output.Write($"\n{verb.Details}\n");
+    }
+
+    private static string Left(Option option)
+    {
+        var names = string.Join(", ", option.Aliases.Append(option.Name).OrderBy(name => name.Length));
+        return option.Arity switch
+        {
+            { MaximumNumberOfValues: 0 } => names,
+            { MinimumNumberOfValues: 0 } => $"{names}[={option.HelpName}]",
+            _ => $"{names} {option.HelpName}",
+        };
+    }
+}

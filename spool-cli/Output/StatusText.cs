@@ -1,0 +1,114 @@
+using System.Globalization;
+using Quickq.Spool;
+
+namespace Quickq.SpoolCli.Output;
+
+/// <summary>The overview of <c>status</c> for a person: the numbers, and why nothing goes out where nothing does.</summary>
+internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOffset now)
+{
+    public void Write(SpoolOverview overview)
+    {
+        output.Write($"spool: {Printable.Text(overview.Path)}, {Printable.Count(overview.Messages, "message")}, {Printable.Size(overview.Bytes)}, SQLite {overview.Sqlite}\n");
+        output.Write(overview.AgentPid is { } pid
+            ? $"agent: {palette.Paint("running", Colour.Good)} (pid {pid.ToString(CultureInfo.InvariantCulture)})\n"
+            : $"agent: {palette.Paint("not running", Colour.Bad)}\n");
+        if (overview.Servers.Count > 0)
+        {
+            output.Write('\n');
+            WriteServers(overview.Servers);
+        }
+
+        WriteNotes(Notes(overview));
+    }
+
+    private void WriteServers(IReadOnlyList<ServerOverview> servers)
+    {
+        var table = new TextTable(
+            "SERVER", "CONNECTION", "ENDPOINT", ">PENDING", ">DEFERRED", ">HELD", ">REJECTED", ">DELIVERED", "OLDEST PENDING", ">AGE", ">RATE", ">TIME LEFT");
+        foreach (var server in servers)
+        {
+            table.Add(
+                Printable.Text(server.Name),
+                Connection(server),
+                server.Endpoint ?? "-",
+                Printable.Count(server.Pending),
+                Warn(server.Deferred, Colour.Warning),
+                Warn(server.Held, Colour.Warning),
+                Warn(server.Rejected, Colour.Bad),
+                Printable.Count(server.Delivered),
+                Time.Short(server.OldestPendingAt),
+                server.OldestPendingAt is { } oldest ? Time.Span(now - oldest) : "-",
+                server.RatePerSecond is { } rate ? string.Create(CultureInfo.InvariantCulture, $"{rate:#,0.#}/s") : "-",
+                TimeLeft(server));
+        }
+
+        table.Write(output, palette);
+    }
+
+    private static Cell Warn(long count, Colour colour) => new(Printable.Count(count), count > 0 ? colour : Colour.None);
+
+    private static Cell Connection(ServerOverview server) => server switch
+    {
+        { Active: false } => new("not configured", Colour.Faint),
+        { Connection: "connected" } => new("connected", Colour.Good),
+        { Connection: "disconnected" } => new("disconnected", Colour.Bad),
+        _ => new(server.Connection, Colour.Warning),
+    };
+
+    private static string TimeLeft(ServerOverview server) => server switch
+    {
+        { Pending: 0 } => "-",
+        { RatePerSecond: > 0.01 and var rate } => Time.Span(TimeSpan.FromSeconds(Math.Min(server.Pending / rate, 1e9))),
+        _ => "-",
+    };
+
+    private static IEnumerable<(string About, string Text)> Notes(SpoolOverview overview)
+    {
+        foreach (var server in overview.Servers)
+        {
+            if (server.LastError is not null)
+            {
+                yield return (server.Name, $"last error: {server.LastError}");
+            }
+
+            if (Hint(server) is { } hint)
+            {
+                yield return (server.Name, hint);
+            }
+        }
+
+        if (overview.AgentPid is null)
+        {
+            yield return ("agent", overview.Servers.Count == 0
+                ? "it has never run on this spool: write /etc/quickq/quickq.json, then 'systemctl start quickq-agent'; messages are accepted meanwhile"
+                : "nothing goes out until it runs: 'systemctl start quickq-agent'; messages are accepted meanwhile");
+        }
+
+        if (overview.Unassigned > 0)
+        {
+            yield return ("spool", $"{Printable.Count(overview.Unassigned, "message")} accepted while no server was configured; the agent gives them to its servers when it has some");
+        }
+    }
+
+    private static string? Hint(ServerOverview server) => server switch
+    {
+        { Active: false } when server.Pending + server.Deferred + server.Held > 0 =>
+            "no longer in the agent's configuration: its messages wait until it is back there",
+        { Paused: true } => $"paused by an operator: 'quickq-spool resume {server.Name}'",
+        { Connection: "blocked" } => "the broker takes nothing for now (its memory or disk alarm); delivery goes on by itself when the alarm ends",
+        { Connection: "reconnecting" } => "the link is down; the agent keeps trying, nothing is lost",
+        { Rejected: > 0 } => $"{Printable.Count(server.Rejected)} parked, each with its reason: 'quickq-spool list --server {server.Name} --state rejected'",
+        _ => null,
+    };
+
+    private void WriteNotes(IEnumerable<(string About, string Text)> notes)
+    {
+        var first = true;
+        foreach (var (about, text) in notes)
+        {
+            output.Write(first ? "\n" : "");
+            output.Write($"{Printable.Text(about)}: {Printable.Text(text)}\n");
+            first = false;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using System.Runtime.InteropServices;
+
+namespace Quickq.SpoolCli.Streams;
+
+/// <summary>An open file descriptor and what to call it in a message; reads, writes and waits, nothing buffered.</summary>
+/// <remarks>
+/// Not FileStream: on a regular file that writes at an offset of its own, so of two programs that share one
+/// <c>&gt; file</c> the second would write over the first.
+/// </remarks>
+internal sealed class Descriptor(int number, string name)
+{
+    private const int OpenReadOnly = 0, OpenWriteOnly = 1, GetFlags = 1;
+
+    public string Name { get; } = name;
+
+    /// <summary>
+    /// Occupies 0, 1 and 2 where the caller has closed them, so that no file of ours gets such a number; the wrong way
+    /// round, so that using them still fails.
+    /// </summary>
+    public static void FillClosedStandardOnes()
+    {
+        for (var number = 0; number <= 2; number++)
+        {
+            if (Native.Fcntl(number, GetFlags) < 0)
+            {
+                _ = Native.Open("/dev/null", number == 0 ? OpenWriteOnly : OpenReadOnly);
+            }
+        }
+    }
+
+    /// <summary>Reads what is there, waiting if need be; 0 at the end.</summary>
+    public unsafe int Read(Span<byte> buffer)
+    {
+        while (true)
+        {
+            nint count;
+            fixed (byte* start = buffer)
+            {
+                count = Native.Read(number, start, buffer.Length);
+            }
+
+            if (count >= 0)
+            {
+                return (int)count;
+            }
+
+            WaitOrThrow(Native.PollIn);
+        }
+    }
+
+    /// <summary>Writes everything.</summary>
+    public unsafe void Write(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            nint count;
+            fixed (byte* start = bytes)
+            {
+                count = Native.Write(number, start, bytes.Length);
+            }
+
+            if (count >= 0)
+            {
+                bytes = bytes[(int)count..];
+            }
+            else
+            {
+                WaitOrThrow(Native.PollOut);
+            }
+        }
+    }
+
+    /// <summary>Waits until something can be read here or <paramref name="other"/> can; true when here.</summary>
+    /// <param name="other">A second descriptor that ends the wait.</param>
+    /// <param name="timeoutMilliseconds">How long to wait; -1 without end.</param>
+    public unsafe bool WaitReadable(Descriptor other, int timeoutMilliseconds)
+    {
+        var entries = stackalloc Native.PollEntry[2];
+        entries[0] = new Native.PollEntry { Descriptor = number, Events = Native.PollIn };
+        entries[1] = new Native.PollEntry { Descriptor = other.Number, Events = Native.PollIn };
+        var ready = Native.Poll(entries, 2, timeoutMilliseconds);
+        return ready > 0 && entries[1].Returned == 0 && entries[0].Returned != 0;
+    }
+
+    internal int Number => number;
+
+    private unsafe void WaitOrThrow(short events)
+    {
+        switch (Marshal.GetLastPInvokeError())
+        {
+            case Native.Eintr:
+                return;
+            case Native.Eagain:
+                var entry = new Native.PollEntry { Descriptor = number, Events = events };
+                _ = Native.Poll(&entry, 1, -1);
+                return;
+            case Native.Epipe:
+                throw new BrokenPipeException(Name);
+            case var error:
+                throw new IOException($"{Name}: {Marshal.GetPInvokeErrorMessage(error)}");
+        }
+    }
+}

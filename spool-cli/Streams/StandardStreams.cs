@@ -1,0 +1,44 @@
+using System.Text;
+
+namespace Quickq.SpoolCli.Streams;
+
+/// <summary>What a verb reads from and writes to: data to <see cref="Output"/>, everything else to <see cref="Error"/>.</summary>
+/// <remarks>
+/// Not the Console class: its stream swallows a broken pipe, so that ids would get lost without a word.
+/// </remarks>
+internal sealed class StandardStreams
+{
+    public static readonly Encoding Utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+
+    /// <summary>Standard input, as it may be waited for.</summary>
+    public required Descriptor Input { get; init; }
+
+    public required bool InputIsTerminal { get; init; }
+
+    /// <summary>Text to standard output; buffered, flushed at the end of the program or by the verb.</summary>
+    public required TextWriter Output { get; init; }
+
+    /// <summary>Bytes to standard output, unbuffered.</summary>
+    public required Stream RawOutput { get; init; }
+
+    public required bool OutputIsTerminal { get; init; }
+
+    public required TextWriter Error { get; init; }
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    public static StandardStreams OfProcess()
+    {
+        Descriptor.FillClosedStandardOnes();
+        var output = new Descriptor(1, "standard output");
+        return new StandardStreams
+        {
+            Input = new Descriptor(0, "standard input"),
+            InputIsTerminal = Native.IsTerminal(0) == 1,
+            RawOutput = new DescriptorStream(output),
+            Output = new StreamWriter(new DescriptorStream(output), Utf8, bufferSize: 4096),
+            OutputIsTerminal = Native.IsTerminal(1) == 1,
+            Error = new StreamWriter(new DescriptorStream(new Descriptor(2, "standard error")), Utf8, bufferSize: 256) { AutoFlush = true },
+        };
+    }
+}

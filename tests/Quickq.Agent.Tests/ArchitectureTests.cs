@@ -1,0 +1,49 @@
+using Quickq.Agent.Broker;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Tests;
+
+/// <summary>The boundaries between the rooms, made executable.</summary>
+public sealed class ArchitectureTests
+{
+    [Fact]
+    public void Only_the_broker_room_names_the_RabbitMQ_client()
+    {
+        var agent = Path.Combine(Root(), "agent");
+        var naming = Directory.EnumerateFiles(agent, "*.cs", SearchOption.AllDirectories)
+            .Where(file => File.ReadAllText(file).Contains("RabbitMQ.Client", StringComparison.Ordinal))
+            .Select(file => Path.GetRelativePath(agent, file).Split(Path.DirectorySeparatorChar)[0])
+            .Distinct(StringComparer.Ordinal);
+
+        Assert.Equal(["Broker"], naming);
+    }
+
+    [Fact]
+    public void What_the_broker_room_shows_to_the_others_is_free_of_the_clients_types()
+    {
+        Type[] shown = [typeof(BrokerMessage), typeof(IConfirmListener), typeof(BrokerUnavailableException), typeof(UnsendableMessageException), typeof(BrokerDeadlines)];
+        var foreign = shown.SelectMany(type => type.GetMembers()).Concat([.. typeof(BrokerConnection).GetMembers(), .. typeof(ConfirmedPublisher).GetMembers()])
+            .Where(member => member.ToString()!.Contains("RabbitMQ", StringComparison.Ordinal));
+
+        Assert.Empty(foreign);
+    }
+
+    [Fact]
+    public void The_spool_knows_nothing_of_AMQP_of_Dapper_or_of_the_agent()
+    {
+        var references = typeof(MessageProperties).Assembly.GetReferencedAssemblies().Select(assembly => assembly.Name!);
+
+        Assert.All(references, name => Assert.DoesNotMatch("(?i)rabbit|dapper|serilog|quickq", name));
+    }
+
+    private static string Root()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Quickq.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("These tests run from within the repository");
+        }
+
+        return folder;
+    }
+}

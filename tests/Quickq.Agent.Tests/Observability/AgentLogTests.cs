@@ -1,0 +1,76 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
+using Quickq.Agent.Observability;
+
+namespace Quickq.Agent.Tests.Observability;
+
+public sealed class AgentLogTests : IDisposable
+{
+    private readonly StringWriter _output = new();
+    private readonly AgentLogging _logging;
+    private readonly ILogger _log;
+
+    public AgentLogTests()
+    {
+        _logging = new AgentLogging(LogLevel.Information, _output);
+        _log = _logging.Factory.CreateLogger("test");
+    }
+
+    private static IEnumerable<LoggerMessageAttribute> Events =>
+        typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()).OfType<LoggerMessageAttribute>();
+
+    [Fact]
+    public void Every_event_has_an_id_of_its_own()
+    {
+        Assert.NotEmpty(Events);
+        Assert.Equal(Events.Count(), Events.DistinctBy(logged => logged.EventId).Count());
+    }
+
+    [Fact]
+    public void Every_value_in_an_event_has_a_known_name()
+    {
+        var known = typeof(LogKey).GetFields().Select(field => (string)field.GetRawConstantValue()!).ToHashSet(StringComparer.Ordinal);
+        var used = Events.SelectMany(logged => Regex.Matches(logged.Message, @"(?<=\{)\w+", RegexOptions.None, TimeSpan.FromSeconds(1))).Select(match => match.Value);
+
+        Assert.All(used, name => Assert.Contains(name, known));
+    }
+
+    [Fact]
+    public void An_event_is_one_line_with_time_in_UTC_and_level()
+    {
+        _log.ConnectionLost("mq1", "127.0.0.1:5672", "End of \"stream\"\n2026-01-01T00:00:00.000Z INFO forged \u001b[31m");
+
+        Assert.Matches(
+            @"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARN mq1: connection to 127\.0\.0\.1:5672 lost: End of ""stream""\\n2026-01-01T00:00:00\.000Z INFO forged \\u001b\[31m\n\z",
+            _output.ToString());
+    }
+
+    [Fact]
+    public void The_level_decides_and_can_be_changed()
+    {
+        _log.NextAttempt("mq1", TimeSpan.FromSeconds(2));
+        Assert.Empty(_output.ToString());
+
+        _logging.SetLevel(LogLevel.Debug);
+        _log.NextAttempt("mq1", TimeSpan.FromSeconds(2));
+        Assert.EndsWith(" DEBUG mq1: next attempt to connect in 00:00:02\n", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nobody_reading_the_log_does_no_harm()
+    {
+        using var logging = new AgentLogging(LogLevel.Information, new StreamWriter(new BrokenPipe()));
+        logging.Factory.CreateLogger("test").Stopped();
+    }
+
+    public void Dispose() => _logging.Dispose();
+
+    private sealed class BrokenPipe : MemoryStream
+    {
+        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Broken pipe");
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new IOException("Broken pipe");
+    }
+}

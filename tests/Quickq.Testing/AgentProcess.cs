@@ -1,0 +1,81 @@
+namespace Quickq.Testing;
+
+/// <summary>The real agent as a child process: it can be stopped, killed and frozen, and its log is kept for failure reports.</summary>
+public sealed class AgentProcess : IDisposable
+{
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
+    private readonly string _spoolPath;
+    private readonly ChildProcess _child;
+    private bool _disposed;
+
+    private AgentProcess(string spoolPath, ChildProcess child)
+    {
+        _spoolPath = spoolPath;
+        _child = child;
+        FailureReport.Watch(this, Describe);
+    }
+
+    public int Pid => _child.Pid;
+
+    public bool HasExited => _child.HasExited;
+
+    public int ExitCode => _child.ExitCode;
+
+    public string Stdout => _child.Stdout;
+
+    /// <summary>The agent's log so far.</summary>
+    public string Stderr => _child.Stderr;
+
+    /// <summary>Writes the configuration beside the spool and starts the agent with it.</summary>
+    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null)
+    {
+        var file = Path.Combine(Path.GetDirectoryName(configuration.SpoolPath)!, "quickq.json");
+        configuration.WriteTo(file);
+        return Start(configuration.SpoolPath, ["--config", file], environment);
+    }
+
+    /// <summary>Starts the agent with exactly these arguments.</summary>
+    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    {
+        var child = ChildProcess.Start(BuiltPrograms.Agent, arguments, environment);
+        child.Stdin.Close();
+        return new AgentProcess(spoolPath, child);
+    }
+
+    /// <summary>SIGTERM; gives the exit code.</summary>
+    public Task<int> StopAsync() => _child.StopAsync(StopLimit);
+
+    /// <summary>kill -9.</summary>
+    public void Kill() => _child.Kill();
+
+    public void Pause() => _child.Pause();
+
+    public void Resume() => _child.Resume();
+
+    public Task<int> WaitForExitAsync(TimeSpan limit) => _child.WaitForExitAsync(limit);
+
+    /// <summary>Waits until the log holds a text.</summary>
+    public Task AwaitLogAsync(string text, TimeSpan limit) =>
+        Eventually.Is($"the agent's log holds '{text}'", limit, () => Stderr.Contains(text, StringComparison.Ordinal));
+
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        FailureReport.Forget(this);
+        _child.Dispose();
+        FailureReport.Keep(Describe());
+    }
+
+    private string Describe() =>
+        $"log of agent {Pid} ({(HasExitedQuietly() ? "ended" : "running")}), spool {_spoolPath}:\n{LastLines(Stderr)}\n" +
+        (File.Exists(_spoolPath) ? $"quickq-spool status:\n{SpoolCommand.Describe(_spoolPath)}" : "(no spool)");
+
+    private bool HasExitedQuietly() => _disposed || _child.HasExited;
+
+    private static string LastLines(string log) => string.Join('\n', log.Split('\n').TakeLast(80));
+}

@@ -1,0 +1,26 @@
+namespace Quickq.Testing;
+
+/// <summary>Where the programs under test are: named by the environment, else those built beside the tests.</summary>
+public static class BuiltPrograms
+{
+    /// <summary>QUICKQ_AGENT, else artifacts/bin/Quickq.Agent.</summary>
+    public static string Agent => Find("QUICKQ_AGENT", "Quickq.Agent", Flavour, "quickq-agent");
+
+    /// <summary>QUICKQ_SPOOL_CLI, else artifacts/bin/Quickq.SpoolCli.</summary>
+    public static string SpoolCli => Find("QUICKQ_SPOOL_CLI", "Quickq.SpoolCli", $"{Flavour}_net10.0", "quickq-spool");
+
+    // Tests run in artifacts/bin/<project>/<flavour>/.
+    private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));
+
+    private static string Flavour => Output.Name;
+
+    private static string Find(string variable, string project, string flavour, string program)
+    {
+        var path = Environment.GetEnvironmentVariable(variable) is { Length: > 0 } named
+            ? named
+            : Path.Combine(Output.Parent!.Parent!.FullName, project, flavour, program);
+        return File.Exists(path)
+            ? path
+            : throw new FileNotFoundException($"{path} is not there: build Quickq.sln first, or name another with {variable}", path);
+    }
+}

@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Quickq.Testing;
+
+/// <summary>A child that can be stopped, killed and frozen, whose output is captured, and that never outlives the test run.</summary>
+public sealed partial class ChildProcess : IDisposable
+{
+    private const int SigKill = 9;
+    private const int SigTerm = 15;
+    private const int SigCont = 18;
+    private const int SigStop = 19;
+    private readonly Process _process;
+    private readonly TextCapture _stdout;
+    private readonly TextCapture _stderr;
+
+    private ChildProcess(Process process)
+    {
+        _process = process;
+        Pid = process.Id;
+        _stdout = TextCapture.Of(process.StandardOutput);
+        _stderr = TextCapture.Of(process.StandardError);
+    }
+
+    public int Pid { get; }
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>The exit code; 128 + signal when a signal ended it.</summary>
+    public int ExitCode => _process.ExitCode;
+
+    /// <summary>What it has written to standard output so far.</summary>
+    public string Stdout => _stdout.Text;
+
+    /// <summary>What it has written to standard error so far.</summary>
+    public string Stderr => _stderr.Text;
+
+    public StreamWriter Stdin => _process.StandardInput;
+
+    public static ChildProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    {
+        var command = new ProcessStartInfo("setpriv")
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardInputEncoding = TextCapture.Utf8,
+        };
+        foreach (var argument in new[] { "--pdeathsig", "KILL", "--", program }.Concat(arguments))
+        {
+            command.ArgumentList.Add(argument);
+        }
+
+        foreach (var (name, value) in environment ?? new Dictionary<string, string?>(StringComparer.Ordinal))
+        {
+            command.Environment[name] = value;
+        }
+
+        return new ChildProcess(ChildStarter.Start(command));
+    }
+
+    /// <summary>SIGKILL, and waits until the kernel has ended it.</summary>
+    public void Kill()
+    {
+        Signal(SigKill);
+        _process.WaitForExit();
+    }
+
+    /// <summary>SIGTERM, and waits for its end; gives the exit code.</summary>
+    public Task<int> StopAsync(TimeSpan limit)
+    {
+        Signal(SigTerm);
+        return WaitForExitAsync(limit);
+    }
+
+    /// <summary>SIGSTOP: it keeps its sockets and locks, and does nothing any more.</summary>
+    public void Pause() => Signal(SigStop);
+
+    /// <summary>SIGCONT.</summary>
+    public void Resume() => Signal(SigCont);
+
+    /// <summary>Waits until it ended and all its output was read; gives the exit code.</summary>
+    public async Task<int> WaitForExitAsync(TimeSpan limit)
+    {
+        await Eventually.Is($"process {Pid} ({_process.StartInfo.ArgumentList[3]}) has ended", limit, () => _process.HasExited);
+        await Task.WhenAll(_stdout.Completion, _stderr.Completion).WaitAsync(limit, TimeProvider.System);
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            Kill();
+        }
+
+        _process.Dispose();
+    }
+
+    private void Signal(int signal)
+    {
+        if (!_process.HasExited && SendSignal(Pid, signal) != 0 && !_process.HasExited)
+        {
+            throw new InvalidOperationException($"kill({Pid}, {signal}) failed with errno {Marshal.GetLastPInvokeError()}");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int SendSignal(int pid, int signal);
+}

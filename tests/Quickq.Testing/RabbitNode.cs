@@ -1,0 +1,190 @@
+using System.Globalization;
+using System.Net.Sockets;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Quickq.Testing;
+
+/// <summary>A real RabbitMQ node of its own: name, ports, cookie, data and log folder, bound to 127.0.0.1.</summary>
+/// <remarks>
+/// The broker is a direct child of the test process (tests/rabbit-node.sh becomes it), so <see cref="Kill"/> and
+/// <see cref="Pause"/> mean the Erlang machine itself. Ports and data survive stop, kill and restart; the node's own port
+/// mapper (epmd) lives from the first start to the dispose. If the test process dies, the kernel ends both.
+/// </remarks>
+public sealed class RabbitNode : IAsyncDisposable
+{
+    private const int LogTailLines = 60;
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan CtlLimit = TimeSpan.FromSeconds(60);
+    private readonly TempFolder _folder;
+    private readonly string _script = Path.Combine(AppContext.BaseDirectory, "rabbit-node.sh");
+    private readonly int _distributionPort = FreePort.Next();
+    private readonly int _mapperPort = FreePort.Next();
+    private ChildProcess? _mapper;
+    private ChildProcess? _broker;
+
+    private RabbitNode(string name, string? extraConfiguration)
+    {
+        Name = name;
+        _folder = new TempFolder($"node-{name}");
+        File.WriteAllText(_folder.File("node.env"), string.Create(CultureInfo.InvariantCulture,
+            $"NODE_NAME={name}\nNODE_AMQP_PORT={Port}\nNODE_DIST_PORT={_distributionPort}\nNODE_EPMD_PORT={_mapperPort}\n"));
+        if (extraConfiguration is not null)
+        {
+            File.WriteAllText(_folder.File("extra.conf"), extraConfiguration + "\n");
+        }
+
+        FailureReport.Watch(this, () => $"log of node {Name} (last {LogTailLines} lines):\n{LogTail(LogTailLines)}");
+    }
+
+    public string Name { get; }
+
+    public string Host { get; } = "127.0.0.1";
+
+    /// <summary>The AMQP port, the same for the node's whole life.</summary>
+    public int Port { get; } = FreePort.Next();
+
+    public string Folder => _folder.Path;
+
+    public bool IsRunning => _broker is { HasExited: false };
+
+    /// <summary>The process id of the Erlang machine.</summary>
+    public int Pid => Broker.Pid;
+
+    private ChildProcess Broker => _broker ?? throw new InvalidOperationException($"Node {Name} was not started");
+
+    /// <summary>A node that is not running yet.</summary>
+    /// <param name="extraConfiguration">Lines for rabbitmq.conf, for example a TLS listener or a memory limit.</param>
+    public static RabbitNode Create(string name, string? extraConfiguration = null) => new(name, extraConfiguration);
+
+    /// <summary>Starts it on its own ports and data and waits until it serves.</summary>
+    public async Task StartAsync()
+    {
+        BeginStart();
+        await AwaitReadyAsync();
+    }
+
+    /// <summary>Starts it and does not wait.</summary>
+    public void BeginStart()
+    {
+        if (!File.Exists("/usr/lib/rabbitmq/bin/rabbitmq-server"))
+        {
+            throw new InvalidOperationException("rabbitmq-server is not installed; `bash tests/run.sh` installs it, or: apt-get install rabbitmq-server");
+        }
+
+        if (IsRunning)
+        {
+            throw new InvalidOperationException($"Node {Name} is running already");
+        }
+
+        _broker?.Dispose();
+        _mapper ??= ChildProcess.Start("sh", [_script, "epmd", Folder]);
+        _broker = ChildProcess.Start("sh", [_script, "run", Folder]);
+    }
+
+    /// <summary>Waits until an AMQP connection is accepted.</summary>
+    public Task AwaitReadyAsync() => Eventually.Is($"node {Name} accepts an AMQP connection", StartLimit, async () =>
+    {
+        if (!IsRunning)
+        {
+            throw new InvalidOperationException($"Node {Name} ended while starting; its log:\n{LogTail(LogTailLines)}");
+        }
+
+        return await AcceptsConnectionAsync();
+    });
+
+    /// <summary>Stops it as `systemctl stop` would, and waits for its end.</summary>
+    public async Task StopAsync() => await Broker.StopAsync(StopLimit);
+
+    /// <summary>kill -9 of the broker.</summary>
+    public void Kill()
+    {
+        var program = File.ReadAllText($"/proc/{Pid}/comm").Trim();
+        if (!program.StartsWith("beam", StringComparison.Ordinal) && !IsStarting(program))
+        {
+            throw new InvalidOperationException($"Process {Pid} of node {Name} is '{program}', not the Erlang machine");
+        }
+
+        Broker.Kill();
+    }
+
+    /// <summary>Starts it again on the same ports and data after <see cref="StopAsync"/> or <see cref="Kill"/>, or stops it first.</summary>
+    public async Task RestartAsync()
+    {
+        if (IsRunning)
+        {
+            await StopAsync();
+        }
+
+        await StartAsync();
+    }
+
+    /// <summary>SIGSTOP: connections stay open and nothing answers.</summary>
+    public void Pause() => Broker.Pause();
+
+    /// <summary>SIGCONT.</summary>
+    public void Resume() => Broker.Resume();
+
+    /// <summary>Runs rabbitmqctl for this node and gives its output; throws when it fails.</summary>
+    public async Task<string> CtlAsync(params string[] arguments)
+    {
+        using var ctl = ChildProcess.Start("sh", [_script, "ctl", Folder, .. arguments]);
+        ctl.Stdin.Close();
+        var code = await ctl.WaitForExitAsync(CtlLimit);
+        return code == 0
+            ? ctl.Stdout.Trim()
+            : throw new InvalidOperationException($"rabbitmqctl {string.Join(' ', arguments)} on {Name}: exit {code}: {ctl.Stderr}{ctl.Stdout}");
+    }
+
+    /// <summary>Makes a virtual host that the user guest may use fully.</summary>
+    public Task CreateVirtualHostAsync(string name) => CtlAsync("eval",
+        $"ok = rabbit_vhost:add(<<\"{name}\">>, <<\"tests\">>), ok = rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, <<\"{name}\">>, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"tests\">>).");
+
+    /// <summary>A connection as guest, without the client's automatic recovery.</summary>
+    public Task<IConnection> ConnectAsync(string virtualHost = "/", string clientName = "test") =>
+        new ConnectionFactory
+        {
+            HostName = Host,
+            Port = Port,
+            VirtualHost = virtualHost,
+            AutomaticRecoveryEnabled = false,
+            TopologyRecoveryEnabled = false,
+            RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
+        }.CreateConnectionAsync(clientName);
+
+    /// <summary>The last lines of its log, without the long list of steps of each start.</summary>
+    public string LogTail(int lines)
+    {
+        var log = _folder.File("node.log");
+        return File.Exists(log) ? string.Join('\n', File.ReadLines(log).Where(IsTelling).TakeLast(lines)) : "(no log yet)";
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        FailureReport.Forget(this);
+        _broker?.Dispose();
+        _mapper?.Dispose();
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static bool IsStarting(string program) => program is "sh" or "setpriv" or "erl" or "erlexec" or "rabbitmq-server";
+
+    private static bool IsTelling(string line) => !line.Contains("Running boot step", StringComparison.Ordinal);
+
+    private async Task<bool> AcceptsConnectionAsync()
+    {
+        try
+        {
+            using var knock = new TcpClient();
+            await knock.ConnectAsync(Host, Port);
+            await using var connection = await ConnectAsync(clientName: "ready?");
+            return true;
+        }
+        catch (Exception notYet) when (notYet is SocketException or BrokerUnreachableException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,13 @@
+using System.Globalization;
+using Quickq.Bench;
+
+// Usage: bash tests/bench/run.sh drain [messages [bytes [rounds]]]
+if (args is not ["drain", ..])
+{
+    await Console.Error.WriteLineAsync("usage: bash tests/bench/run.sh drain [MESSAGES [BYTES [ROUNDS]]]");
+    return 64;
+}
+
+int Number(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;
+await DrainComparison.RunAsync(Number(1, 100_000), Number(2, 1_000), Number(3, 3), Console.Out);
+return 0;
