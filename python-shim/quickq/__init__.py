@@ -31,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
-    from .connections import Observer
+    from .watching import Observer
     from .messages import Header, Ttl
 
 __all__ = [
@@ -100,7 +100,7 @@ def on_connection_change(observer: "Observer") -> "Observer":
 
     Seen by ``connections``, by ``wait``, and by ``publish`` at most once a second. Returns the observer, so it can decorate.
     """
-    from .connections import observers
+    from .watching import observers
 
     observers.append(observer)
     return observer

@@ -3,13 +3,13 @@
 import os
 import sqlite3
 import time
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
-from . import lock, paths
-from .connections import ConnectionWatch
+from . import checkpoint, lock, paths
+from .watching import ConnectionWatch
 from .database import SpoolFile
 from .errors import InvalidMessage
-from .limits import Limits, max_write_ahead_log
+from .limits import Limits
 from .messages import BoundRow, Row, bind, check_size, content_of
 from .notices import log
 
@@ -27,7 +27,6 @@ class Appender:
         self._watch = watch
         self._limits = Limits(file.path)
         self._next_look = 0.0
-        self._log_limit = 0
         self._told_about_agent = False
 
     def append(self, rows: List[Row]) -> List[str]:
@@ -83,20 +82,5 @@ class Appender:
         if not self._told_about_agent and not os.path.exists(paths.agent_file(self._file.path)):
             log().warning("no agent has ever run on the spool %s: messages are kept until one does", self._file.path)
         self._told_about_agent = True
-        self._log_limit = self._log_limit or max_write_ahead_log(os.path.dirname(self._file.path))
-        if log_size > self._log_limit:
-            self._file.under_lock(_checkpoint)
-
-
-def _checkpoint(cursor: sqlite3.Cursor) -> Optional[bool]:
-    """PASSIVE first; TRUNCATE only when that moved everything, because a TRUNCATE waits for readers while everybody waits for us."""
-    cursor.execute("PRAGMA busy_timeout=0")
-    try:
-        return _is_complete(cursor, "PASSIVE") and _is_complete(cursor, "TRUNCATE")
-    finally:
-        cursor.execute("PRAGMA busy_timeout=5000")
-
-
-def _is_complete(cursor: sqlite3.Cursor, mode: str) -> bool:
-    busy, frames, moved = cursor.execute("PRAGMA wal_checkpoint({})".format(mode)).fetchone()
-    return bool(busy == 0 and frames == moved)
+        if log_size > checkpoint.LEFT_BEHIND:
+            checkpoint.run_if_needed(self._file)

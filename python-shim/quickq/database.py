@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Callable, Dict, Optional, Tuple, TypeVar
 
-from . import creation, failure, paths, processes, rooms
+from . import checkpoint, creation, failure, paths, processes, rooms
 from .connecting import APPLICATION_ID, CLOSES_WITHOUT_CHECKPOINT, connect
 from .errors import SpoolBusy, spool_error
 from .lock import DEADLINE, WriteLock
@@ -37,6 +37,7 @@ class SpoolFile:
         self._cursor = None  # type: Optional[sqlite3.Cursor]
         self._identity = (0, 0)
         self._user = 0
+        self._appended = False
         self.forgotten = False
 
     def write(self, work: Callable[[sqlite3.Cursor], T], create: bool = True) -> T:
@@ -46,6 +47,7 @@ class SpoolFile:
             try:
                 result = work(cursor)
                 cursor.execute("COMMIT")
+                self._appended = True
                 return result
             except BaseException:
                 # SQLite rolls back by itself after some errors; then there is nothing left to roll back.
@@ -96,6 +98,8 @@ class SpoolFile:
 
     def end(self) -> None:
         """The interpreter ends."""
+        if self._appended and CLOSES_WITHOUT_CHECKPOINT:
+            checkpoint.run_if_needed(self, is_last=True)
         if self._turn.acquire(timeout=_SHORT):
             try:
                 self._close(_SHORT)

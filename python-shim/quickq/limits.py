@@ -113,11 +113,6 @@ class Limits:
         return values
 
 
-def max_write_ahead_log(folder: str) -> int:
-    """The WAL is checkpointed and cut back above this: the smaller of 8 MiB and 1/16 of the file system."""
-    return min(8 * _MEBIBYTE, rooms.sizes(folder)[0] // 16)
-
-
 def format_size(size: int) -> str:
     """The size in the largest unit that leaves no fraction.
 

@@ -7,6 +7,10 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from . import database
 from .errors import spool_error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .spool import Spool
+
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.05
 _LOOK_ANYWAY_AFTER = 1.0
@@ -40,6 +44,23 @@ def status(file: "database.SpoolFile", message_id: str, servers: Sequence[str]) 
         row[0]: _WORDS[row[2]] for row in deliveries(file, message_id)
         if (row[0] in servers if servers else row[1])
     }
+
+
+def wait_for(spool: "Spool", message_id: str, seconds: float) -> Dict[str, str]:
+    """The states once no connected server still has to answer, after ``seconds`` at the latest. Costs no wait without an agent."""
+    file = spool.open_file()
+    states = status(file, message_id, ())
+    if "PENDING" not in states.values() or seconds <= 0:
+        return states
+    connected = [server for server, state in spool.connections().items() if state == "CONNECTED"]
+    end = time.monotonic() + seconds
+    version, pause = None, _FIRST_PAUSE
+    while any(states.get(server) == "PENDING" for server in connected) and time.monotonic() < end:
+        time.sleep(max(0.0, min(pause, end - time.monotonic())))
+        changed = file.read(_data_version)
+        if changed != version:
+            version, states = changed, status(file, message_id, ())
+    return status(file, message_id, ())
 
 
 def wait(file: "database.SpoolFile", message_ids: Sequence[str], servers: Sequence[str], timeout: Optional[float]) -> bool:

@@ -28,6 +28,7 @@ CREATE TABLE server (
                   CHECK (connection IN ('connected', 'reconnecting', 'disconnected', 'blocked', 'paused')),
     since         INTEGER,      -- when the connection state last changed
     endpoint      TEXT,         -- ip:port in use
+    exchange      TEXT NOT NULL DEFAULT '',     -- where messages go that name none
     last_error    TEXT,
     last_error_at INTEGER,
     rewind        INTEGER,      -- lowest message made pending again since the feed last looked
@@ -79,6 +80,16 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_due ON delivery (server, message) WHERE state = 'pending';
 CREATE INDEX delivery_deferred ON delivery (server, next_attempt_at) WHERE state = 'deferred';
 CREATE INDEX delivery_parked ON delivery (server, state, message) WHERE state IN ('deferred', 'held', 'rejected');
+
+-- Exchanges that a server refuses just now: their rows stay as they are, and wait.
+CREATE TABLE suspension (
+    server        INTEGER NOT NULL REFERENCES server (id),
+    exchange      TEXT NOT NULL,
+    reason        TEXT NOT NULL,
+    since         INTEGER NOT NULL,
+    next_probe_at INTEGER NOT NULL,     -- 0: an operator wants a probe now
+    PRIMARY KEY (server, exchange)
+) WITHOUT ROWID;
 
 -- Messages accepted while no server was active, until the agent assigns them.
 CREATE TABLE unassigned (

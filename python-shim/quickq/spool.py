@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
     from .appending import Appender
-    from .connections import ConnectionWatch
+    from .watching import ConnectionWatch
     from .database import SpoolFile
     from .messages import Header, Row, Ttl
 
@@ -43,7 +43,7 @@ class _ProcessSide:
 
     def __init__(self, path: str) -> None:
         from .appending import Appender
-        from .connections import ConnectionWatch
+        from .watching import ConnectionWatch
         from .database import SpoolFile
 
         self.file = SpoolFile(path)  # type: SpoolFile
@@ -117,6 +117,10 @@ class Spool:
         side = self._side()
         seen = side.file.read(side.watch.read)
         return side.watch.compare(seen, find_agent(side.file.path) is not None)
+
+    def open_file(self) -> "SpoolFile":
+        """What this process has open; for the other modules of this package."""
+        return self._side().file
 
     def close(self) -> None:
         """Closes what this process has open; a later use opens it again."""
