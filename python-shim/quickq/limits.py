@@ -37,7 +37,7 @@ class Limits:
         data_version = cursor.execute("PRAGMA data_version").fetchone()
         if data_version == self._read_at and cursor is self._read_from:
             return
-        self._read_at = None
+        self._read_at, self._roomy_until = None, 0.0
         self._values = self._parse(cursor.execute("SELECT name, value FROM setting").fetchall())
         self._page_size = cursor.execute("PRAGMA page_size").fetchone()[0]
         self._require_known_format(cursor)
