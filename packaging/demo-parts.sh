@@ -7,7 +7,11 @@ agent_pid=
 producer=
 kept=no
 live=no
-[ ! -t 1 ] || live=yes
+width=120
+if [ -t 1 ]; then
+  live=yes
+  width=$(stty size < /dev/tty 2> /dev/null | cut -d' ' -f2 || true)
+fi
 last_line_at=-5
 
 say() {
@@ -124,11 +128,14 @@ member() { grep -oE "\"name\": ?\"$1\"[^}]*" "$folder/status" | grep -oE "\"$2\"
 
 read_status() { "$spool_cli" status --json > "$folder/status" 2> "$folder/status.log" || fail "status: $(cat "$folder/status.log")"; }
 
+# A bar of 20 places; of 4 where the line would not fit the terminal and be broken.
 bar() {
-  local done=$(($1 * 20 / total)) drawn
-  [ $done -le 20 ] || done=20
+  local places=20 done drawn
+  [ "${width:-80}" -ge 115 ] || places=4
+  done=$(($1 * places / total))
+  [ $done -le $places ] || done=$places
   printf -v drawn '%*s' "$done" ''
-  printf '%s%*s' "${drawn// /#}" $((20 - done)) ''
+  printf '%s%*s' "${drawn// /#}" $((places - done)) ''
 }
 
 progress() {
@@ -136,7 +143,7 @@ progress() {
   local one two line
   one=$(member mq1 delivered)
   two=$(member mq2 delivered)
-  line=$(printf '    accepted %5s | server 1 [%s] %5s %-12s | server 2 [%s] %5s %-12s' "$(accepted)" \
+  line=$(printf 'accepted %5s | 1 [%s] %5s %-12s | 2 [%s] %5s %-12s' "$(accepted)" \
     "$(bar "${one:-0}")" "${one:-0}" "$(member mq1 connection)" "$(bar "${two:-0}")" "${two:-0}" "$(member mq2 connection)")
   if [ $live = yes ]; then
     printf '\r%s' "$line"
@@ -207,7 +214,7 @@ clean_up() {
   if [ $kept = yes ]; then
     return
   fi
-  if [ $code != 0 ] && [ -s "$folder/agent.log" ]; then
+  if [ $code != 0 ] && [ $code -lt 128 ] && [ -s "$folder/agent.log" ]; then
     echo "the agent's log ends:" >&2
     tail -n 15 "$folder/agent.log" >&2
   fi

@@ -74,7 +74,7 @@ finish() {
   exit
 }
 
-if ! bash packaging/install-missing.sh rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps; then
+if ! bash packaging/install-missing.sh rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git; then
   failed=1
   finish
 fi
