@@ -72,7 +72,7 @@ else
     version=$("$python" -c 'import sys; print(sys.version.split()[0])')
     installs "$python" "Python $version: the wheel" "$work"/one/quickq-*.whl
     installs "$python" "Python $version: the sdist" "$work"/one/quickq-*.tar.gz
-    installs "$python" "Python $version: the folder" python-shim
+    installs "$python" "Python $version: the folder" ./python-shim
   done
 fi
 
