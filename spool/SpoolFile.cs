@@ -45,9 +45,18 @@ internal sealed class SpoolFile : IDisposable
     public static SpoolFile OpenForReading(string path)
     {
         var file = new SpoolFile(RequireExisting(path), writeLock: null, "FULL");
-        file.Open();
-        file.Connection.Execute("PRAGMA query_only=ON");
-        return file;
+        try
+        {
+            file.Open();
+            file.Connection.Execute("PRAGMA query_only=ON");
+            SpoolSchema.RequireReadable(file.Connection, file.Path);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Opens a spool for writing, making it when there is none and <paramref name="create"/> is set.</summary>

@@ -98,7 +98,9 @@ internal sealed class CertificateCheck : IDisposable
                 : "an authority behind the certificate has expired";
         }
 
-        return (status & (X509ChainStatusFlags.PartialChain | X509ChainStatusFlags.UntrustedRoot)) != X509ChainStatusFlags.NoError
+        // A wrong signature is what another authority of the same name leaves, such as the one before a renewal.
+        const X509ChainStatusFlags untrusted = X509ChainStatusFlags.PartialChain | X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.NotSignatureValid;
+        return (status & untrusted) != X509ChainStatusFlags.NoError
             ? $"the certificate comes from an authority that is not trusted ({certificate.Issuer}); name its certificate in tls.ca"
             : $"the certificate does not hold: {status}";
     }

@@ -2,6 +2,7 @@ using System.Collections.ObjectModel;
 using System.Globalization;
 using System.Text;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Quickq.Agent.Broker;
 
@@ -68,11 +69,24 @@ internal static class WireProperties
         }
 
         properties.Headers = new Dictionary<string, object?>(headers, StringComparer.Ordinal);
-        var bytes = ((IAmqpWriteable)properties).GetRequiredBufferSize() + overhead;
+        var bytes = Measure(properties) + overhead;
         if (frameMax > 0 && bytes > frameMax)
         {
             // Unlike a body, properties cannot be split: the broker would close the whole connection.
             throw new UnsendableMessageException(string.Create(CultureInfo.InvariantCulture, $"the headers take {bytes} bytes, the server takes {frameMax}"));
+        }
+    }
+
+    private static int Measure(IAmqpWriteable properties)
+    {
+        try
+        {
+            return properties.GetRequiredBufferSize();
+        }
+        catch (WireFormattingException unknown)
+        {
+            // A value of a type that AMQP tables have no place for; the spool lets none in.
+            throw new UnsendableMessageException($"a header cannot be encoded: {unknown.Message}");
         }
     }
 

@@ -122,9 +122,9 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
         {
             Print(writer.AppendMany(_batch));
         }
-        catch (SpoolException exception) when (exception.Fault == SpoolFault.InvalidMessage && _batch.Count > 1)
+        catch (SpoolException exception) when (exception.Fault is SpoolFault.InvalidMessage or SpoolFault.Full && _batch.Count > 1)
         {
-            // All or none: now find the one, and store what stands before it.
+            // All or none: now find the one that is too much, and store what stands before it.
             CommitOneByOne();
         }
         catch (SpoolException exception)

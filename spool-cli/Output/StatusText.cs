@@ -71,9 +71,14 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
                 yield return (server.Name, $"last error: {server.LastError}");
             }
 
-            if (Hint(server) is { } hint)
+            if (Obstacle(server) is { } obstacle)
             {
-                yield return (server.Name, hint);
+                yield return (server.Name, obstacle);
+            }
+
+            if (server.Rejected > 0)
+            {
+                yield return (server.Name, $"{Printable.Count(server.Rejected)} parked, each with its reason: 'quickq-spool list --server {server.Name} --state rejected'");
             }
         }
 
@@ -90,14 +95,13 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
         }
     }
 
-    private static string? Hint(ServerOverview server) => server switch
+    private static string? Obstacle(ServerOverview server) => server switch
     {
         { Active: false } when server.Pending + server.Deferred + server.Held > 0 =>
             "no longer in the agent's configuration: its messages wait until it is back there",
         { Paused: true } => $"paused by an operator: 'quickq-spool resume {server.Name}'",
         { Connection: "blocked" } => "the broker takes nothing for now (its memory or disk alarm); delivery goes on by itself when the alarm ends",
         { Connection: "reconnecting" } => "the link is down; the agent keeps trying, nothing is lost",
-        { Rejected: > 0 } => $"{Printable.Count(server.Rejected)} parked, each with its reason: 'quickq-spool list --server {server.Name} --state rejected'",
         _ => null,
     };
 

@@ -56,6 +56,16 @@ internal static class SpoolSchema
         }
     }
 
+    /// <summary>Refuses to read a spool of a newer format that this program must not write either: its rows may mean something else.</summary>
+    public static void RequireReadable(SqliteConnection connection, string path)
+    {
+        if (connection.ReadNumber("PRAGMA user_version") != Format)
+        {
+            using SqliteCommand settings = SpoolLimits.Select(connection);
+            RequireWritable(connection, path, SpoolLimits.Read(settings, path));
+        }
+    }
+
     /// <summary>The refusal of a file that is not a spool.</summary>
     public static SpoolException NotASpool(string path) => new(SpoolFault.NotASpool, path,
         $"{path} is not a Quickq spool; it was left as it is", $"name another path with --spool or {SpoolPath.Variable}");

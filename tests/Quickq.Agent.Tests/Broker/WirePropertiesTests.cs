@@ -35,6 +35,14 @@ public sealed class WirePropertiesTests
     public void Nobody_can_add_a_header_to_a_message_without() =>
         Assert.Throws<NotSupportedException>(() => Of(MessageProperties.None).Headers!.Add("traceparent", "00-1"));
 
+    [Fact]
+    public void A_header_that_AMQP_has_no_place_for_is_told()
+    {
+        var headers = new Dictionary<string, object?>(StringComparer.Ordinal) { ["a"] = Guid.Empty };
+        var refusal = Assert.Throws<UnsendableMessageException>(() => Of(new MessageProperties { Headers = headers }));
+        Assert.StartsWith("a header cannot be encoded: ", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(255, 'x', true)]
     [InlineData(256, 'x', false)]

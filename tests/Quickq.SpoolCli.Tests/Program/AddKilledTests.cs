@@ -49,7 +49,13 @@ public sealed class AddKilledTests : IDisposable
                 // Killed, as it should be.
             }
         });
-        await Task.Delay(Some.Time(TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(400)), TimeProvider.System);
+        if (round % 4 != 3)
+        {
+            // Else it is killed while it starts.
+            await Eventually.Is("the first id is printed", TimeSpan.FromSeconds(30), () => child.Stdout.Length > 0);
+        }
+
+        await Task.Delay(Some.Time(TimeSpan.Zero, TimeSpan.FromMilliseconds(200)), TimeProvider.System);
 
         child.Kill();
 

@@ -131,7 +131,7 @@ public sealed class AddLinesTests : IDisposable
     [Fact(Timeout = 60_000)]
     public async Task When_nobody_reads_the_ids_any_more_it_stops_with_an_error_and_has_lost_nothing()
     {
-        var result = await Shell.RunAsync(_spool, "seq 1000000 | { \"$q\" add --lines; echo $? >&2; } | head -5 > ids");
+        var result = await Shell.RunAsync(_spool, "seq 1000000 2> seq | { \"$q\" add --lines; echo $? >&2; } | head -5 > ids");
 
         var lines = result.Stderr.Trim().Split('\n');
         Assert.Equal("74", lines[^1]);

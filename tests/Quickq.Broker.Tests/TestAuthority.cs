@@ -1,0 +1,56 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Quickq.Testing;
+
+namespace Quickq.Broker.Tests;
+
+/// <summary>A certificate authority for one test, with the PEM files that brokers and agents read.</summary>
+internal sealed class TestAuthority : IDisposable
+{
+    private static readonly DateTimeOffset Began = TimeProvider.System.GetUtcNow().AddDays(-10);
+    private readonly TempFolder _folder = new("authority");
+    private readonly X509Certificate2 _certificate;
+
+    public TestAuthority()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=Quickq test authority", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
+        _certificate = request.CreateSelfSigned(Began, Began.AddYears(1));
+        File.WriteAllText(AuthorityFile, _certificate.ExportCertificatePem());
+    }
+
+    public string AuthorityFile => _folder.File("ca.pem");
+
+    /// <summary>Issues a certificate and gives the paths of it and of its key.</summary>
+    public (string Certificate, string Key) Issue(string name, TimeSpan? life = null)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        if (IPAddress.TryParse(name, out var address))
+        {
+            names.AddIpAddress(address);
+        }
+        else
+        {
+            names.AddDnsName(name);
+        }
+
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
+        using var issued = request.Create(_certificate, Began, Began + (life ?? TimeSpan.FromDays(100)), RandomNumberGenerator.GetBytes(16));
+        var (certificateFile, keyFile) = (_folder.File($"{name}.pem"), _folder.File($"{name}.key"));
+        File.WriteAllText(certificateFile, issued.ExportCertificatePem());
+        File.WriteAllText(keyFile, key.ExportPkcs8PrivateKeyPem());
+        return (certificateFile, keyFile);
+    }
+
+    public void Dispose()
+    {
+        _certificate.Dispose();
+        _folder.Dispose();
+    }
+}
