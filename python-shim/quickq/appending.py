@@ -27,6 +27,7 @@ class Appender:
         self._watch = watch
         self._limits = Limits(file.path)
         self._next_look = 0.0
+        self._log_limit = checkpoint.LARGEST_LOG
         self._told_about_agent = False
 
     def append(self, rows: List[Row]) -> List[str]:
@@ -53,7 +54,9 @@ class Appender:
         log_size, seen = self._file.write(transaction)
         if look:
             self._next_look = time.monotonic() + _LOOK_EVERY
-            self._look(log_size, seen)
+            self._look(seen)
+        if log_size > self._log_limit:
+            checkpoint.run_if_needed(self._file)
         return [row[0] for row in bound]
 
     def _insert_new(self, cursor: sqlite3.Cursor, bound: List[BoundRow], rows: List[Row]) -> None:
@@ -73,14 +76,12 @@ class Appender:
             "IdConflict", "a message with the id {} and other content is already in the spool".format(message_id),
             "give each message an id of its own, or leave the id out")
 
-    def _look(self, log_size: int, seen: object) -> None:
-        """What need not happen at each append: news of the connections, and upkeep where no agent does it."""
+    def _look(self, seen: object) -> None:
+        """What need not happen at each append: news of the agent and its connections."""
         agent = lock.find_agent(self._file.path)
         self._watch.compare(seen, agent is not None)
-        if agent is not None:
-            return
-        if not self._told_about_agent and not os.path.exists(paths.agent_file(self._file.path)):
-            log().warning("no agent has ever run on the spool %s: messages are kept until one does", self._file.path)
-        self._told_about_agent = True
-        if log_size > checkpoint.LEFT_BEHIND:
-            checkpoint.run_if_needed(self._file)
+        self._log_limit = checkpoint.limit(self._file)
+        if agent is None and not self._told_about_agent:
+            self._told_about_agent = True
+            if not os.path.exists(paths.agent_file(self._file.path)):
+                log().warning("no agent has ever run on the spool %s: messages are kept until one does", self._file.path)

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 #: Bytes of the log that a process may leave behind: whoever opens the spool next may be alone, and SQLite reads the whole log then.
 LEFT_BEHIND = 512 * 1024
 
-_LARGEST_LOG = 8 * 1024 * 1024
+#: Bytes of the log above which a producer without an agent checkpoints; on small file systems a sixteenth of them.
+LARGEST_LOG = 8 * 1024 * 1024
+
+
+def limit(file: "SpoolFile") -> int:
+    """Bytes that the log of this spool may have."""
+    return min(LARGEST_LOG, rooms.sizes(os.path.dirname(file.path))[0] // 16)
 
 
 def run_if_needed(file: "SpoolFile", is_last: bool = False) -> None:
     """Checkpoints when no agent runs and the log is over its limit, which is lower before the process ends (``is_last``)."""
-    limit = LEFT_BEHIND if is_last else min(_LARGEST_LOG, rooms.sizes(os.path.dirname(file.path))[0] // 16)
-    if rooms.size_of(paths.write_ahead_log(file.path)) <= limit or lock.find_agent(file.path) is not None:
+    most = min(LEFT_BEHIND, limit(file)) if is_last else limit(file)
+    if rooms.size_of(paths.write_ahead_log(file.path)) <= most or lock.find_agent(file.path) is not None:
         return
     try:
         file.under_lock(_run)

@@ -15,6 +15,7 @@ from typing import Callable, Dict, Optional, Tuple, TypeVar
 from . import checkpoint, creation, failure, paths, processes, rooms
 from .connecting import APPLICATION_ID, CLOSES_WITHOUT_CHECKPOINT, connect
 from .errors import SpoolBusy, spool_error
+from .limits import Limits
 from .lock import DEADLINE, WriteLock
 
 _SHORT = 5.0  # seconds to wait for the lock where nobody should be kept waiting
@@ -214,6 +215,8 @@ class SpoolFile:
         try:
             if cursor.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 raise failure.not_a_spool(self.path)
+            # A newer format that this package must not write is not read either: its rows may mean something else.
+            Limits(self.path).require_known_format(cursor)
         except BaseException:
             connection.close()
             raise

@@ -40,13 +40,15 @@ class Limits:
         self._read_at, self._roomy_until = None, 0.0
         self._values = self._parse(cursor.execute("SELECT name, value FROM setting").fetchall())
         self._page_size = cursor.execute("PRAGMA page_size").fetchone()[0]
-        self._require_known_format(cursor)
+        self.require_known_format(cursor)
         self._read_from, self._read_at = cursor, data_version
 
-    def _require_known_format(self, cursor: sqlite3.Cursor) -> None:
+    def require_known_format(self, cursor: sqlite3.Cursor) -> None:
+        """Refuses a format that is newer than this package, unless the spool says that it may still write."""
         version = cursor.execute("PRAGMA user_version").fetchone()[0]
         if version == FORMAT:
             return
+        self._values = self._parse(cursor.execute("SELECT name, value FROM setting").fetchall())
 
         # A newer format may say that this package can still write. Both places must agree, else the file is not understood at all.
         understood = version == self._values["format"] and self._values["oldestWriter"] <= FORMAT
