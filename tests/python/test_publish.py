@@ -95,6 +95,20 @@ class Publishing(SpoolTest):
         self.assertEqual([(message_id,)], self.rows("SELECT id FROM message"))
         self.assertEqual({}, self.spool.status(message_id))
 
+    def test_a_spool_that_was_replaced_gets_what_comes_then(self):
+        self.spool.publish({"n": 1})
+        other = quickq.Spool(os.path.join(self.folder, "other.db"))
+        other.publish({"n": 2})
+        other.close()
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(other.path + suffix):
+                os.rename(other.path + suffix, self.path + suffix)
+            elif os.path.exists(self.path + suffix):
+                os.unlink(self.path + suffix)
+        os.rename(other.path, self.path)
+        self.spool.publish({"n": 3})
+        self.assertEqual([(b'{"n": 2}',), (b'{"n": 3}',)], self.rows("SELECT body FROM message ORDER BY seq"))
+
     def test_the_log_does_not_grow_without_an_agent(self):
         body = b"x" * 1024 * 1024
         largest = 0
