@@ -8,17 +8,36 @@ namespace Quickq.Agent.Broker;
 /// Makes one attempt to connect to a server: every host, every address of each, one after the other, each step under a
 /// deadline. The first that opens the vhost wins; if none does, the reasons of all come back as one line.
 /// </summary>
-internal sealed class BrokerDialer(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
+internal sealed class BrokerDialer
 {
+    private readonly ServerSettings _settings;
+    private readonly BrokerDeadlines _deadlines;
+    private readonly TimeProvider _time;
+    private readonly ResolveHost _resolve;
+
+    public BrokerDialer(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
+        : this(settings, deadlines, time, (host, stopping) => HostLookup.ResolveAsync(host, deadlines.Resolve, time, stopping))
+    {
+    }
+
+    /// <param name="settings">The server.</param>
+    /// <param name="deadlines">How long each step may take.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="resolve">Gives the addresses of a host: a test has names with several, which the system's resolver has not.</param>
+    public BrokerDialer(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time, ResolveHost resolve) =>
+        (_settings, _deadlines, _time, _resolve) = (settings, deadlines, time, resolve);
+
+    public delegate Task<IReadOnlyList<IPAddress>> ResolveHost(string host, CancellationToken stopping);
+
     public async Task<BrokerConnection> DialAsync(CancellationToken stopping)
     {
         var password = ReadPassword();
         var failures = new List<BrokerUnavailableException>();
-        foreach (var host in settings.Hosts)
+        foreach (var host in _settings.Hosts)
         {
             try
             {
-                foreach (var address in await HostLookup.ResolveAsync(host.Host, deadlines.Resolve, time, stopping))
+                foreach (var address in await _resolve(host.Host, stopping))
                 {
                     try
                     {
@@ -44,15 +63,15 @@ internal sealed class BrokerDialer(ServerSettings settings, BrokerDeadlines dead
 
     private async Task<BrokerConnection> DialAsync(string host, IPEndPoint endpoint, Secret password, CancellationToken stopping)
     {
-        using var tls = settings.Tls is null ? null : new CertificateCheck(settings.Tls, host, time);
-        var socket = await BrokerSocket.ConnectAsync(endpoint, deadlines, time, stopping);
+        using var tls = _settings.Tls is null ? null : new CertificateCheck(_settings.Tls, host, _time);
+        var socket = await BrokerSocket.ConnectAsync(endpoint, _deadlines, _time, stopping);
         BrokerConnection? connection = null;
-        using var expiry = new CancellationTokenSource(deadlines.Handshake, time);
+        using var expiry = new CancellationTokenSource(_deadlines.Handshake, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token);
         try
         {
             var client = await OpenClientAsync(socket, endpoint, password, tls, either.Token);
-            connection = new BrokerConnection(client, socket, endpoint, settings, deadlines, time);
+            connection = new BrokerConnection(client, socket, endpoint, _settings, _deadlines, _time);
 
             // 7.1.2 does not wait for the broker to open the vhost: only an open channel shows that it did.
             await connection.OpenFirstChannelAsync(either.Token);
@@ -67,8 +86,8 @@ internal sealed class BrokerDialer(ServerSettings settings, BrokerDeadlines dead
                 ? failure
                 : new BrokerUnavailableException(
                     expiry.IsCancellationRequested && failure is OperationCanceledException
-                        ? $"{endpoint} accepts connections but did not finish the handshake within {deadlines.Handshake.TotalSeconds:0.#} s"
-                        : ConnectFailure.Describe(failure, endpoint, settings, tls), failure);
+                        ? $"{endpoint} accepts connections but did not finish the handshake within {_deadlines.Handshake.TotalSeconds:0.#} s"
+                        : ConnectFailure.Describe(failure, endpoint, _settings, tls), failure);
         }
     }
 
@@ -76,12 +95,12 @@ internal sealed class BrokerDialer(ServerSettings settings, BrokerDeadlines dead
     {
         var factory = new ConnectionFactory
         {
-            VirtualHost = settings.VirtualHost,
-            UserName = settings.User,
+            VirtualHost = _settings.VirtualHost,
+            UserName = _settings.User,
             Password = password.Reveal(),
-            RequestedHeartbeat = settings.Heartbeat,
-            HandshakeContinuationTimeout = deadlines.Handshake,
-            ContinuationTimeout = deadlines.OpenChannel,
+            RequestedHeartbeat = _settings.Heartbeat,
+            HandshakeContinuationTimeout = _deadlines.Handshake,
+            ContinuationTimeout = _deadlines.OpenChannel,
             // Our own loop connects again: the client's stops for good at the first refused password.
             AutomaticRecoveryEnabled = false,
             TopologyRecoveryEnabled = false,
@@ -121,7 +140,7 @@ internal sealed class BrokerDialer(ServerSettings settings, BrokerDeadlines dead
     {
         try
         {
-            return settings.Password.Read();
+            return _settings.Password.Read();
         }
         catch (IOException unreadable)
         {

@@ -65,7 +65,7 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
             Line("header", $"{name}={Convert.ToString(value, CultureInfo.InvariantCulture)}");
         }
 
-        Line("body", Printable.Size(message.Body.Length));
+        Line("body", ByteSize.Describe(message.Body.Length));
         output.Write('\n');
         var table = new TextTable(DeliveryHeadings);
         foreach (var row in DeliveryRows(status))

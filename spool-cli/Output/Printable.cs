@@ -6,8 +6,6 @@ namespace Quickq.SpoolCli.Output;
 /// <summary>Makes texts and numbers fit to be looked at: what came from outside must not steer the terminal.</summary>
 internal static class Printable
 {
-    private static readonly (string Unit, double Bytes)[] Units = [("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10)];
-
     /// <summary>The text with control characters replaced, line ends and tabs kept if wanted.</summary>
     public static string Text(string text, bool keepLines = false)
     {
@@ -25,18 +23,4 @@ internal static class Printable
 
     /// <summary>A count of things: <c>1 message</c>, <c>2 messages</c>.</summary>
     public static string Count(long count, string thing) => $"{Count(count)} {thing}{(count == 1 ? "" : "s")}";
-
-    /// <summary>A size as a person says it: <c>5.2 MiB</c>.</summary>
-    public static string Size(long bytes)
-    {
-        foreach (var (unit, unitBytes) in Units)
-        {
-            if (bytes >= unitBytes)
-            {
-                return string.Create(CultureInfo.InvariantCulture, $"{bytes / unitBytes:0.0} {unit}");
-            }
-        }
-
-        return string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes");
-    }
 }

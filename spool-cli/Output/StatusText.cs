@@ -8,7 +8,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 {
     public void Write(SpoolOverview overview)
     {
-        output.Write($"spool: {Printable.Text(overview.Path)}, {Printable.Count(overview.Messages, "message")}, {Printable.Size(overview.Bytes)}, SQLite {overview.Sqlite}\n");
+        output.Write($"spool: {Printable.Text(overview.Path)}, {Printable.Count(overview.Messages, "message")}, {ByteSize.Describe(overview.Bytes)}, SQLite {overview.Sqlite}\n");
         output.Write(overview.AgentPid is { } pid
             ? $"agent: {palette.Paint("running", Colour.Good)} (pid {pid.ToString(CultureInfo.InvariantCulture)})\n"
             : $"agent: {palette.Paint("not running", Colour.Bad)}\n");

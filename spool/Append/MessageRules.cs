@@ -40,7 +40,7 @@ internal static class MessageRules
 
         if (message.Body.Length > maxMessageSize)
         {
-            throw Refuse(path, $"the message has {ByteSize.Format(message.Body.Length)}, at most {ByteSize.Format(maxMessageSize)} (maxMessageSize) are accepted",
+            throw Refuse(path, string.Create(CultureInfo.InvariantCulture, $"the message has {message.Body.Length:N0} bytes, at most {maxMessageSize:N0} (maxMessageSize) are accepted"),
                 "send a smaller one, or raise spool.maxMessageSize if the brokers take it");
         }
     }

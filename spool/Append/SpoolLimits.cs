@@ -67,7 +67,7 @@ internal sealed record SpoolLimits
         if (live + incoming > MaxSize)
         {
             throw new SpoolException(SpoolFault.Full, path,
-                $"the spool is full: {ByteSize.Format(live)} of {ByteSize.Format(MaxSize)} (maxSize) are in use; nothing was stored",
+                $"the spool is full: {ByteSize.Describe(live)} of {ByteSize.Describe(MaxSize)} (maxSize) are in use; nothing was stored",
                 "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs");
         }
 
@@ -79,7 +79,7 @@ internal sealed record SpoolLimits
         if (free - incoming < reserve)
         {
             throw new SpoolException(SpoolFault.Full, path,
-                $"the disk is nearly full: {ByteSize.Format(Math.Max(0, free))} are free, {ByteSize.Format(reserve)} (minFreeDisk) are kept; nothing was stored",
+                $"the disk is nearly full: {ByteSize.Describe(Math.Max(0, free))} are free, {ByteSize.Describe(reserve)} (minFreeDisk) are kept; nothing was stored",
                 $"free some space on the file system of {Path.GetDirectoryName(path)}");
         }
     }

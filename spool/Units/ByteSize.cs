@@ -77,4 +77,20 @@ public static class ByteSize
 
         return bytes.ToString(CultureInfo.InvariantCulture);
     }
+
+    /// <summary>Writes a size as a person says it, rounded: <c>5.2 MiB</c>, <c>12 bytes</c>.</summary>
+    /// <param name="bytes">The size in bytes, not negative.</param>
+    public static string Describe(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        foreach ((string unit, double unitBytes) in (ReadOnlySpan<(string, double)>)[("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10)])
+        {
+            if (bytes >= unitBytes)
+            {
+                return string.Create(CultureInfo.InvariantCulture, $"{bytes / unitBytes:0.0} {unit}");
+            }
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes");
+    }
 }

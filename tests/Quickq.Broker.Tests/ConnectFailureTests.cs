@@ -69,6 +69,21 @@ public sealed class ConnectFailureTests(OneNode shared)
     }
 
     [Fact(Timeout = 60_000)]
+    public async Task Every_address_of_a_name_is_tried_in_turn()
+    {
+        // The node listens on 127.0.0.1 only.
+        IPAddress[] addresses = [IPAddress.IPv6Loopback, IPAddress.Parse("127.0.0.2"), IPAddress.Parse("127.0.0.3"), IPAddress.Loopback];
+        var settings = At("alias.test", _node.Port);
+        var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System, (_, _) => Task.FromResult<IReadOnlyList<IPAddress>>(addresses));
+        await using var connection = await dialer.DialAsync(CancellationToken.None);
+        Assert.Equal(Endpoint, connection.Endpoint);
+
+        var dead = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System, (_, _) => Task.FromResult<IReadOnlyList<IPAddress>>(addresses[..3]));
+        var failure = await Assert.ThrowsAsync<BrokerUnavailableException>(() => dead.DialAsync(CancellationToken.None));
+        Assert.Equal($"connection refused by [::1]:{_node.Port}; connection refused by 127.0.0.2:{_node.Port}; connection refused by 127.0.0.3:{_node.Port}", failure.Message);
+    }
+
+    [Fact(Timeout = 60_000)]
     public async Task Who_accepts_and_says_nothing_is_left_after_the_deadline()
     {
         using var mute = new TcpListener(IPAddress.Loopback, 0);

@@ -22,6 +22,9 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
             await _node.StartAsync();
         }
 
+        // A node accepts connections a moment before it takes commands.
+        await _node.CtlAsync("await_startup");
+
         await BrokerQueue.DeclareAsync(_node, virtualHost.Name, Configured.Exchange);
         _connection = await BrokerConnection.OpenAsync(Configured.Server(_node, virtualHost.Name), CancellationToken.None);
     }

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 
 namespace Quickq.Testing;
 
@@ -6,6 +8,7 @@ namespace Quickq.Testing;
 /// <remarks>Every call opens a connection of its own, so the node may be killed and restarted between calls.</remarks>
 public sealed class BrokerQueue
 {
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(60);
     private readonly RabbitNode _node;
 
     private BrokerQueue(RabbitNode node, string virtualHost, string exchange, string name)
@@ -49,14 +52,23 @@ public sealed class BrokerQueue
     {
         await using var connection = await _node.ConnectAsync(VirtualHost, $"drain {Name}");
         await using var channel = await connection.CreateChannelAsync();
-        var messages = new List<QueuedMessage>();
-        while (await channel.BasicGetAsync(Name, autoAck: true) is { } message)
+        var messages = new ConcurrentQueue<QueuedMessage>();
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += (_, message) =>
         {
-            messages.Add(new QueuedMessage(
+            messages.Enqueue(new QueuedMessage(
                 message.BasicProperties.MessageId, message.Exchange, message.RoutingKey, message.Body.ToArray(), message.BasicProperties, message.Redelivered));
+            return Task.CompletedTask;
+        };
+        while (await channel.MessageCountAsync(Name) is var left and > 0)
+        {
+            var whole = messages.Count + (int)left;
+            var tag = await channel.BasicConsumeAsync(Name, autoAck: true, consumer);
+            await Eventually.Is($"all {whole} messages of queue {Name} of node {_node.Name} are taken", DrainLimit, () => messages.Count >= whole);
+            await channel.BasicCancelAsync(tag);
         }
 
-        return messages;
+        return [.. messages];
     }
 
     /// <summary>Waits until so many messages lie in it.</summary>

@@ -16,6 +16,10 @@ public static class Eventually
     public static Task Is(string condition, TimeSpan limit, Func<Task<bool>> probe) =>
         PollAsync(condition, limit, async () => (await probe(), "it was not so"));
 
+    /// <summary>As <see cref="Is(string, TimeSpan, Func{bool})"/>, for a condition that passes quickly: looks every few milliseconds.</summary>
+    public static Task Closely(string condition, TimeSpan limit, Func<bool> probe) =>
+        PollAsync(condition, limit, () => Task.FromResult((probe(), "it was not so")), FirstPause);
+
     /// <summary>Waits until <paramref name="probe"/> gives <paramref name="expected"/>; the failure names what it gave last.</summary>
     public static Task Gives<T>(string condition, T expected, TimeSpan limit, Func<T> probe) =>
         Gives(condition, expected, limit, () => Task.FromResult(probe()));
@@ -54,7 +58,7 @@ public static class Eventually
         }
     }
 
-    private static async Task PollAsync(string condition, TimeSpan limit, Func<Task<(bool Met, string Seen)>> probe)
+    private static async Task PollAsync(string condition, TimeSpan limit, Func<Task<(bool Met, string Seen)>> probe, TimeSpan? longestPause = null)
     {
         var clock = Stopwatch.StartNew();
         var pause = FirstPause;
@@ -73,7 +77,7 @@ public static class Eventually
             }
 
             await Task.Delay(pause, TimeProvider.System);
-            pause = pause < LongestPause ? pause * 2 : LongestPause;
+            pause = pause < (longestPause ?? LongestPause) ? pause * 2 : pause;
         }
     }
 }

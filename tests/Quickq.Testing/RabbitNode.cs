@@ -126,6 +126,21 @@ public sealed class RabbitNode : IAsyncDisposable
     /// <summary>SIGCONT.</summary>
     public void Resume() => Broker.Resume();
 
+    /// <summary>Whatever a test did to it before: from now on it serves.</summary>
+    public async Task EnsureServingAsync()
+    {
+        if (IsRunning)
+        {
+            Resume();
+        }
+        else
+        {
+            BeginStart();
+        }
+
+        await AwaitReadyAsync();
+    }
+
     /// <summary>Runs rabbitmqctl for this node and gives its output; throws when it fails.</summary>
     public async Task<string> CtlAsync(params string[] arguments)
     {

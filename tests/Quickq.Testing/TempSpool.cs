@@ -29,6 +29,13 @@ public sealed class TempSpool : IDisposable
     /// <summary>The one value of a query on the spool.</summary>
     public T Value<T>(string sql, object? parameters = null) => Query<T>(sql, parameters).Single();
 
+    /// <summary>Changes the spool as a foreign program would, through a connection of its own.</summary>
+    public void Execute(string sql)
+    {
+        using var connection = Open(SqliteOpenMode.ReadWrite);
+        connection.Execute(sql);
+    }
+
     public void Dispose()
     {
         try
@@ -48,12 +55,12 @@ public sealed class TempSpool : IDisposable
         }
     }
 
-    private SqliteConnection Open()
+    private SqliteConnection Open(SqliteOpenMode mode = SqliteOpenMode.ReadOnly)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
             DataSource = Path,
-            Mode = SqliteOpenMode.ReadOnly,
+            Mode = mode,
             Pooling = false,
         }.ConnectionString);
         connection.Open();

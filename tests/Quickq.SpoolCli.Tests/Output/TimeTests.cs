@@ -24,5 +24,5 @@ public sealed class TimeTests
     [InlineData(0, "0 bytes")]
     [InlineData(1023, "1023 bytes")]
     [InlineData(5_452_595, "5.2 MiB")]
-    public void A_size_is_told_as_people_say_it(long bytes, string expected) => Assert.Equal(expected, Printable.Size(bytes));
+    public void A_size_is_told_as_people_say_it(long bytes, string expected) => Assert.Equal(expected, ByteSize.Describe(bytes));
 }

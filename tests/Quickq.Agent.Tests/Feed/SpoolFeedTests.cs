@@ -1,0 +1,78 @@
+using Quickq.Agent.Feed;
+using Quickq.Spool;
+using Quickq.Testing;
+
+namespace Quickq.Agent.Tests.Feed;
+
+public sealed class SpoolFeedTests : IDisposable
+{
+    private readonly TempSpool _spool = new();
+
+    public SpoolFeedTests()
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+        _spool.Execute("INSERT INTO server (name) VALUES ('mq1'), ('mq2')");
+        writer.AppendMany([.. Enumerable.Range(1, 10).Select(_ => new OutgoingMessage { Body = new byte[100] })]);
+    }
+
+    [Fact]
+    public void Pages_follow_each_other_in_order_without_gap_or_repeat()
+    {
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+
+        Assert.Equal([1, 2, 3], Next(feed, 3));
+        Assert.Equal([4, 5, 6, 7, 8, 9, 10], Next(feed, 100));
+        Assert.Empty(Next(feed, 100));
+    }
+
+    [Fact]
+    public void A_page_ends_with_the_message_that_fills_its_bytes()
+    {
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+
+        Assert.Equal([1, 2, 3], Next(feed, 100, bytes: 250));
+        Assert.Equal([4], Next(feed, 100, bytes: 1));
+    }
+
+    [Fact]
+    public void Only_pending_rows_of_this_server_are_handed_out()
+    {
+        _spool.Execute("UPDATE delivery SET state = 'delivered' WHERE server = 1 AND message IN (1, 3); UPDATE delivery SET state = 'held' WHERE server = 1 AND message = 4");
+        using var first = new SpoolFeed(_spool.Path, server: 1);
+        using var second = new SpoolFeed(_spool.Path, server: 2);
+
+        Assert.Equal([2, 5, 6], Next(first, 3));
+        Assert.Equal([1, 2, 3], Next(second, 3));
+    }
+
+    [Fact]
+    public void Nothing_passes_a_message_that_still_waits_to_be_assigned()
+    {
+        _spool.Execute("INSERT INTO unassigned (message) VALUES (4), (7)");
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+
+        FeedMarks marks = feed.ReadMarks();
+
+        Assert.Equal(4, marks.Barrier);
+        Assert.Equal([1, 2, 3], Next(feed, 100, barrier: marks.Barrier));
+    }
+
+    [Fact]
+    public void What_is_made_pending_again_moves_the_mark_to_the_lowest()
+    {
+        _spool.Execute("UPDATE delivery SET state = 'deferred' WHERE server = 1 AND message IN (3, 5)");
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+        Next(feed, 100);
+
+        _spool.Execute("UPDATE delivery SET state = 'pending' WHERE server = 1 AND message = 5; UPDATE delivery SET state = 'pending' WHERE server = 1 AND message = 3");
+
+        Assert.Equal(3, feed.ReadMarks().Rewind);
+        feed.GoBackBefore(3);
+        Assert.Equal([3, 4, 5], Next(feed, 3));
+    }
+
+    public void Dispose() => _spool.Dispose();
+
+    private static long[] Next(SpoolFeed feed, int count, long bytes = long.MaxValue, long barrier = long.MaxValue) =>
+        [.. feed.Next(count, bytes, barrier).Select(message => message.Seq)];
+}

@@ -1,0 +1,76 @@
+using Quickq.Agent.Forwarding;
+using Quickq.Agent.Ledger;
+
+namespace Quickq.Agent.Tests.Forwarding;
+
+public sealed class InFlightWindowTests
+{
+    private readonly InFlightWindow _window = new(server: 1, maxCount: 4, maxBytes: 100);
+
+    [Fact]
+    public void A_message_stays_in_flight_until_its_settlement_is_committed()
+    {
+        _window.Enter(Rows.Row(1));
+
+        Assert.True(_window.Settle(new Settlement(1, "delivered", At: 5)));
+        Assert.False(_window.Settle(new Settlement(2, "delivered", At: 5)));
+        SettlementBatch batch = _window.TakeSettlements()!;
+        Assert.Equal(1, _window.Count);
+        _window.Committed(batch);
+
+        Assert.Equal(0, _window.Count);
+        Assert.Null(_window.TakeSettlements());
+    }
+
+    [Fact]
+    public void The_same_message_does_not_enter_twice()
+    {
+        Assert.True(_window.Enter(Rows.Row(1)));
+        Assert.False(_window.Enter(Rows.Row(1)));
+    }
+
+    [Fact]
+    public void Count_and_bytes_bound_it_and_one_that_is_larger_than_all_may_enter_alone()
+    {
+        Assert.Equal((4, 100L), _window.Room());
+        _window.Enter(Rows.Row(1, bytes: 70));
+        Assert.Equal((3, 30L), _window.Room());
+        _window.Enter(Rows.Row(2, bytes: 500));
+        Assert.Equal((0, 0L), _window.Room());
+        _window.Leave(Rows.Row(1, bytes: 70));
+        _window.Leave(Rows.Row(2, bytes: 500));
+        Assert.Equal((4, 100L), _window.Room());
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_room_goes_on_when_a_commit_made_it()
+    {
+        Array.ForEach(Rows.Of(4), row => _window.Enter(row));
+        Task room = _window.WaitForRoomAsync(2);
+        _window.Settle(new Settlement(1, "delivered", At: 5));
+        _window.Committed(_window.TakeSettlements()!);
+        Assert.False(room.IsCompleted);
+
+        _window.Settle(new Settlement(2, "delivered", At: 5));
+        _window.Committed(_window.TakeSettlements()!);
+
+        await room.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void When_the_connection_is_gone_only_what_has_an_outcome_stays()
+    {
+        Array.ForEach(Rows.Of(4), row => _window.Enter(row));
+        _window.Settle(new Settlement(1, "delivered", At: 5));
+        SettlementBatch committing = _window.TakeSettlements()!;
+        _window.Settle(new Settlement(2, "delivered", At: 5));
+
+        Assert.Equal(2, _window.LeaveUnsettled());
+
+        Assert.Equal(2, _window.Count);
+        Assert.True(_window.Enter(Rows.Row(3)));
+        Assert.False(_window.Enter(Rows.Row(2)));
+        _window.Committed(committing);
+        Assert.True(_window.Enter(Rows.Row(1)));
+    }
+}

@@ -1,0 +1,80 @@
+using Quickq.Agent.Ledger;
+using Quickq.Agent.Settings;
+using Quickq.Spool;
+using Quickq.Testing;
+
+namespace Quickq.Agent.Tests.Ledger;
+
+public sealed class ServerRegistryTests : IDisposable
+{
+    private readonly TempSpool _spool = new();
+    private readonly SpoolFile _file;
+
+    public ServerRegistryTests() => _file = SpoolFile.OpenForWriting(_spool.Path, create: true);
+
+    [Fact]
+    public void Messages_from_before_go_to_every_server_in_order_and_only_once()
+    {
+        Append(1_200);
+        Register("mq1", "mq2");
+        Append(1);
+
+        int steps = 0;
+        while (_file.Write(ServerRegistry.AssignSome_NeedsTransaction) > 0)
+        {
+            steps++;
+        }
+
+        Assert.Equal(2, steps);
+        Assert.Equal([1_201, 1_201], _spool.Query<int>("SELECT count(*) FROM delivery GROUP BY server"));
+        Assert.Equal([1_201, 1_201], _spool.Query<int>("SELECT pending FROM server"));
+        Assert.Equal(0, _spool.Value<int>("SELECT (SELECT count(*) FROM unassigned) + (SELECT value FROM tally WHERE name = 'unassigned')"));
+    }
+
+    [Fact]
+    public void A_server_that_is_taken_out_keeps_its_rows_and_has_them_when_it_comes_back()
+    {
+        long id = Register("mq1")["mq1"];
+        Append(2);
+        Register("mq2");
+        Append(1);
+
+        Assert.Equal([0, 1], _spool.Query<int>("SELECT active FROM server ORDER BY name"));
+        Assert.Equal([2, 1], _spool.Query<int>("SELECT pending FROM server ORDER BY name"));
+        Assert.Equal(id, Register("mq1", "mq2")["mq1"]);
+        Assert.Equal([2, 1], _spool.Query<int>("SELECT pending FROM server ORDER BY name"));
+    }
+
+    [Fact]
+    public void Limits_of_the_configuration_reach_every_producer_and_go_when_they_are_taken_out()
+    {
+        _file.Write(connection =>
+        {
+            ServerRegistry.WriteLimits_NeedsTransaction(connection, new SpoolSettings { MaxSizeBytes = 123, MinFreeDiskBytes = 456 });
+            return true;
+        });
+        Assert.Equal(["123", "456"], _spool.Query<string>("SELECT value FROM setting WHERE name IN ('maxSize', 'minFreeDisk') ORDER BY name"));
+
+        _file.Write(connection =>
+        {
+            ServerRegistry.WriteLimits_NeedsTransaction(connection, new SpoolSettings());
+            return true;
+        });
+        Assert.Equal(["10737418240"], _spool.Query<string>("SELECT value FROM setting WHERE name IN ('maxSize', 'minFreeDisk') ORDER BY name"));
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _spool.Dispose();
+    }
+
+    private IReadOnlyDictionary<string, long> Register(params string[] names) => _file.Write(connection => ServerRegistry.Register_NeedsTransaction(connection,
+        [.. names.Select(name => new ServerSettings { Name = name, Hosts = [], Exchange = "satellite" })], now: 1));
+
+    private void Append(int count)
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+        writer.AppendMany([.. Enumerable.Range(1, count).Select(_ => new OutgoingMessage())]);
+    }
+}

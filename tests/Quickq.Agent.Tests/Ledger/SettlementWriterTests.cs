@@ -1,0 +1,104 @@
+using Quickq.Agent.Forwarding;
+using Quickq.Agent.Ledger;
+using Quickq.Spool;
+using Quickq.Testing;
+
+namespace Quickq.Agent.Tests.Ledger;
+
+public sealed class SettlementWriterTests : IDisposable
+{
+    private const long Now = 1_000_000_000;
+    private readonly TempSpool _spool = new();
+    private readonly SettlementWriter _writer = new(new RetrySchedule(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), () => 0.999_999));
+    private readonly SpoolFile _file;
+
+    public SettlementWriterTests()
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+        writer.Append(new OutgoingMessage { Id = "unassigned" });
+        _spool.Execute("INSERT INTO server (name) VALUES ('mq1'), ('mq2')");
+        writer.AppendMany([.. Enumerable.Range(2, 9).Select(i => new OutgoingMessage { Id = $"m{i}" })]);
+        _file = SpoolFile.OpenForWriting(_spool.Path, create: false);
+    }
+
+    [Fact]
+    public void Delivered_messages_are_written_with_their_endpoint_and_counted_once()
+    {
+        Assert.Equal(3, Write(new Settlement(2, "delivered", Now), new Settlement(3, "delivered", Now, Unrouted: true), new Settlement(5, "delivered", Now)));
+        Assert.Equal(0, Write(new Settlement(2, "delivered", Now)));
+
+        Assert.Equal([2, 3, 5], _spool.Query<int>("SELECT message FROM delivery WHERE server = 1 AND state = 'delivered' AND attempts = 1 AND endpoint = 'e' AND settled_at > 0"));
+        Assert.Equal([6, 3, 1], Counters("pending", "delivered", "unrouted"));
+        Assert.Equal(9, _spool.Value<int>("SELECT pending FROM server WHERE id = 2"));
+        RequireCountersToMatchRows();
+    }
+
+    [Theory]
+    [InlineData("held", "delivered")]
+    [InlineData("cancelled", "delivered")]
+    [InlineData("rejected", "delivered")]
+    public void A_confirm_wins_over_what_an_operator_said_while_it_was_in_flight(string meanwhile, string afterwards)
+    {
+        _spool.Execute($"UPDATE delivery SET state = '{meanwhile}' WHERE message = 3 AND server = 1; UPDATE server SET pending = pending - 1, {meanwhile} = {meanwhile} + 1 WHERE id = 1");
+
+        Write(new Settlement(2, "delivered", Now), new Settlement(3, "delivered", Now));
+
+        Assert.Equal(afterwards, State(3));
+        RequireCountersToMatchRows();
+    }
+
+    [Fact]
+    public void A_refusal_does_not_undo_what_an_operator_said()
+    {
+        _spool.Execute("UPDATE delivery SET state = 'held' WHERE message = 3 AND server = 1; UPDATE server SET pending = pending - 1, held = held + 1 WHERE id = 1");
+
+        Write(new Settlement(3, "deferred", Now, Reason: "nack"));
+
+        Assert.Equal("held", State(3));
+        RequireCountersToMatchRows();
+    }
+
+    [Fact]
+    public void A_deferred_message_waits_longer_after_each_refusal()
+    {
+        var delays = new List<long>();
+        for (int i = 0; i < 3; i++)
+        {
+            Write(new Settlement(4, "deferred", Now, Reason: "nack"));
+            delays.Add(_spool.Value<long>("SELECT next_attempt_at FROM delivery WHERE message = 4 AND server = 1") - Now);
+            _spool.Execute("UPDATE delivery SET state = 'pending' WHERE message = 4 AND server = 1; UPDATE server SET pending = pending + 1, deferred = deferred - 1 WHERE id = 1");
+        }
+
+        Assert.Equal([1, 2, 4], delays.Select(delay => Math.Round(delay / 1e6)));
+        Assert.Equal(4, _spool.Value<int>("SELECT rewind FROM server WHERE id = 1"));
+        Assert.True(_writer.Deferred.Next.IsCompleted);
+    }
+
+    [Fact]
+    public void A_message_that_was_removed_meanwhile_is_left_alone()
+    {
+        _spool.Execute("DELETE FROM delivery WHERE message = 2");
+
+        Assert.Equal(1, Write(new Settlement(2, "delivered", Now), new Settlement(3, "delivered", Now)));
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _spool.Dispose();
+    }
+
+    private int Write(params Settlement[] settlements) => _file.Write(connection => _writer.Write_NeedsTransaction(connection, new SettlementBatch(1, "e", settlements)));
+
+    private string State(long message) => _spool.Value<string>("SELECT state FROM delivery WHERE message = @message AND server = 1", new { message });
+
+    private int[] Counters(params string[] names) => [.. names.Select(name => _spool.Value<int>($"SELECT {name} FROM server WHERE id = 1"))];
+
+    private void RequireCountersToMatchRows()
+    {
+        foreach (string state in DeliveryState.All)
+        {
+            Assert.Equal(_spool.Value<int>("SELECT count(*) FROM delivery WHERE server = 1 AND state = @state", new { state }), Counters(state)[0]);
+        }
+    }
+}
