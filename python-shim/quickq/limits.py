@@ -1,5 +1,6 @@
 """The limits that every producer honours, read from the spool in each write transaction."""
 
+import math
 import os
 import sqlite3
 import time
@@ -11,7 +12,7 @@ from .errors import spool_error
 
 _MEBIBYTE = 1024 * 1024
 _ROOMY_FOR = 0.1  # seconds for which a disk with twice the room that must be left is not looked at again
-_UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+_UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _DEFAULTS = {
     "format": FORMAT, "oldestWriter": 1, "maxSize": 10240 * _MEBIBYTE, "maxMessageSize": 16 * _MEBIBYTE, "minFreeDisk": -1,
 }  # type: Dict[str, int]
@@ -76,7 +77,7 @@ class Limits:
         if live + incoming > max_size:
             raise spool_error(
                 "Full", self._path,
-                "the spool is full: {} of {} (maxSize) are in use; nothing was stored".format(format_size(live), format_size(max_size)),
+                "the spool is full: {} of {} (maxSize) are in use; nothing was stored".format(describe_size(live), describe_size(max_size)),
                 "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs")
 
         now = time.monotonic()
@@ -94,7 +95,7 @@ class Limits:
             raise spool_error(
                 "Full", self._path,
                 "the disk is nearly full: {} are free, {} (minFreeDisk) are kept; nothing was stored".format(
-                    format_size(max(0, free)), format_size(reserve)),
+                    describe_size(max(0, free)), describe_size(reserve)),
                 "free some space on the file system of {}".format(self._folder))
         self._log_size = log
         if free - incoming > 2 * reserve:
@@ -115,13 +116,13 @@ class Limits:
         return values
 
 
-def format_size(size: int) -> str:
-    """The size in the largest unit that leaves no fraction.
+def describe_size(size: int) -> str:
+    """The size as a person says it, rounded.
 
-    >>> format_size(16777216), format_size(1000)
-    ('16MiB', '1000')
+    >>> describe_size(5452595), describe_size(12)
+    ('5.2 MiB', '12 bytes')
     """
     for unit, scale in _UNITS:
-        if size > 0 and size % scale == 0:
-            return "{}{}".format(size // scale, unit)
-    return str(size)
+        if size >= scale:
+            return "{:.1f} {}".format(math.floor(size / scale * 10 + 0.5) / 10, unit)
+    return "{} bytes".format(size)

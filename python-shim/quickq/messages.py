@@ -9,7 +9,6 @@ from os import urandom
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .errors import InvalidMessage
-from .limits import format_size
 
 #: An AMQP short string: at most this many bytes of UTF-8 (AMQP 0-9-1, section 4.2.5.3).
 MAX_SHORT_STRING = 255
@@ -131,7 +130,7 @@ def check_size(size: int, limit: int) -> None:
     if size > limit:
         raise InvalidMessage(
             "InvalidMessage",
-            "the message has {}, at most {} (maxMessageSize) are accepted".format(format_size(size), format_size(limit)),
+            "the message has {:,} bytes, at most {:,} (maxMessageSize) are accepted".format(size, limit),
             "send a smaller one, or raise spool.maxMessageSize if the brokers take it")
 
 

@@ -59,7 +59,7 @@ class MessageVectors(SpoolTest):
             with self.assertRaises((quickq.SpoolError, ValueError)) as caught:
                 self.publish(vector["message"])
             self.assertEqual(vector["fault"], caught.exception.fault)
-            pattern = re.sub(r"\\{[a-z]+\\}", "[0-9]+([KMGT]iB)?", re.escape(vector["error"].replace("{path}", self.path)))
+            pattern = re.sub(r"\\{[a-z]+\\}", "[0-9.]+ ([KMG]iB|bytes)", re.escape(vector["error"].replace("{path}", self.path)))
             self.assertRegex(caught.exception.message, "^" + pattern + "$")
             self.assertEqual(before, self.count())
         self.each("refused", check)
