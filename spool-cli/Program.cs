@@ -11,7 +11,7 @@ namespace Quickq.SpoolCli;
 /// <remarks>Only the verb that was typed is built: a producer pays for nothing else.</remarks>
 internal static class Program
 {
-    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait"];
+    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "pause", "resume"];
 
     public static int Main(string[] args)
     {
@@ -88,6 +88,12 @@ internal static class Program
         "list" => ListCommand.Create(),
         "show" => ShowCommand.Create(),
         "wait" => WaitCommand.Create(),
+        "retry" => ChangeCommand.Create(OperatorAct.Retry),
+        "hold" => ChangeCommand.Create(OperatorAct.Hold),
+        "release" => ChangeCommand.Create(OperatorAct.Release),
+        "cancel" => ChangeCommand.Create(OperatorAct.Cancel),
+        "pause" => PauseCommand.Create(pause: true),
+        "resume" => PauseCommand.Create(pause: false),
         _ => null,
     };
 

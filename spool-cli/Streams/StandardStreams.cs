@@ -27,6 +27,14 @@ internal sealed class StandardStreams
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>The line that a person types as an answer; empty at the end of input.</summary>
+    public string ReadAnswer()
+    {
+        // A terminal hands over a line at a time.
+        Span<byte> line = stackalloc byte[256];
+        return Utf8.GetString(line[..Input.Read(line)]).Trim();
+    }
+
     public static StandardStreams OfProcess()
     {
         Descriptor.FillClosedStandardOnes();

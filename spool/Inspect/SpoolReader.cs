@@ -138,13 +138,17 @@ public sealed class SpoolReader : IDisposable
         return servers;
     }
 
+    /// <summary>A pending message whose exchange the server refuses reads as deferred, with the exchange's reason; its row is not rewritten for that.</summary>
     private static MessageStatus? ReadStatus(SqliteConnection connection, long seq)
     {
         using SqliteCommand deliveries = connection.CreateCommand();
         deliveries.CommandText =
             """
-            SELECT s.name, s.active, d.state, d.attempts, d.next_attempt_at, d.settled_at, d.endpoint, d.reason
-            FROM delivery AS d JOIN server AS s ON s.id = d.server WHERE d.message = $seq ORDER BY s.name
+            SELECT s.name, s.active, CASE WHEN x.reason IS NULL THEN d.state ELSE 'deferred' END, d.attempts,
+                   coalesce(d.next_attempt_at, nullif(x.next_probe_at, 0)), d.settled_at, d.endpoint, coalesce(d.reason, x.reason)
+            FROM delivery AS d JOIN server AS s ON s.id = d.server JOIN message AS m ON m.seq = d.message
+            LEFT JOIN suspension AS x ON x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange) AND d.state = 'pending' AND s.active = 1
+            WHERE d.message = $seq ORDER BY s.name
             """;
         deliveries.Parameters.AddWithValue("$seq", seq);
         var rows = new List<DeliveryStatus>();

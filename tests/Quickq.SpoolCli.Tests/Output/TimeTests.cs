@@ -1,3 +1,4 @@
+using Quickq.Spool;
 using Quickq.SpoolCli.Output;
 
 namespace Quickq.SpoolCli.Tests.Output;

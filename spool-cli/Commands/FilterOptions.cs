@@ -1,0 +1,34 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary>The options by which <c>list</c> and the operator's verbs choose messages.</summary>
+internal sealed class FilterOptions
+{
+    private readonly Option<string?> _server = Options.Value("--server", "NAME", "only messages for this server");
+    private readonly Option<string?> _state = Options.Value("--state", "STATE", "only messages in this state (see 'status --help')");
+    private readonly Option<string?> _topic = Options.Value("--topic", "PATTERN", "only topics that match", "-t");
+    private readonly Option<string?> _since = Options.Value("--since", "TIME", "only what was accepted at this time or later");
+    private readonly Option<string?> _until = Options.Value("--until", "TIME", "only what was accepted before this time");
+    private readonly Option<string?> _limit = Options.Value("--limit", "N", "at most so many, the newest");
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in (ReadOnlySpan<Option>)[_server, _state, _topic, _since, _until, _limit])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    public MessageFilter Read(ParseResult typed, TimeProvider clock, int defaultLimit) => new()
+    {
+        Server = typed.GetValue(_server),
+        State = Values.State("--state", typed.GetValue(_state)),
+        TopicPattern = typed.GetValue(_topic),
+        Since = Values.Instant("--since", typed.GetValue(_since), clock),
+        Until = Values.Instant("--until", typed.GetValue(_until), clock),
+        Limit = Values.Whole("--limit", typed.GetValue(_limit), 1, int.MaxValue - 1) ?? defaultLimit,
+    };
+}

@@ -1,0 +1,54 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>pause</c> and <c>resume</c>: stops and starts forwarding to one server, across restarts of the agent.</summary>
+internal sealed class PauseCommand
+{
+    private readonly bool _pause;
+    private readonly Argument<string[]> _server = new("SERVER") { Arity = ArgumentArity.ZeroOrMore, HelpName = "SERVER", Description = "the server's name" };
+    private readonly Option<string?> _spool = Options.Spool();
+
+    private PauseCommand(bool pause) => _pause = pause;
+
+    private string Name => _pause ? "pause" : "resume";
+
+    public static Verb Create(bool pause)
+    {
+        var command = new PauseCommand(pause);
+        var syntax = new Command(command.Name, pause ? "stops forwarding to one server" : "starts forwarding to one server again") { command._server, command._spool };
+        return new Verb(syntax, Details(command.Name), command.Run);
+    }
+
+    private static string Details(string name) =>
+        $"""
+        The backlog of a paused server grows; nothing is lost, and the other servers go on. It stays so when the agent restarts.
+
+        Example:
+          quickq-spool {name} mq1
+
+        Exit codes: 0 done, also when it was so already; 64 wrong use; 65 not a spool; 66 no such spool or server; 74 input/output error;
+        75 locked too long; 77 no permission; 78 spool of a newer version.
+        """;
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        if (typed.GetValue(_server) is not [var server])
+        {
+            throw CommandException.WrongUse($"{Name} needs the name of one server", $"quickq-spool {Name} SERVER; 'quickq-spool status' shows the names");
+        }
+
+        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        using (var reader = SpoolReader.Open(path))
+        {
+            ServerNames.Require(reader, server);
+        }
+
+        using var spool = SpoolOperator.Open(path);
+        spool.SetPaused(server, _pause);
+        return ExitCode.Done;
+    }
+}
