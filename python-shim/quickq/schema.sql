@@ -44,7 +44,7 @@ CREATE TABLE server (
     unrouted      INTEGER NOT NULL DEFAULT 0
 );
 
--- The body is the last column: reading the others does not read its pages. No row is ever rewritten.
+-- The body is the last column: reading the others does not read its pages. No status change rewrites a row.
 CREATE TABLE message (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT NOT NULL DEFAULT (

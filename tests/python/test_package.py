@@ -27,7 +27,7 @@ class Copies(unittest.TestCase):
 
     def test_the_schema_is_that_of_the_spool_library(self):
         (master,) = glob.glob(os.path.join(ROOT, "spool", "Schema", "*.sql"))
-        self.assertEqual(read(master), read(PACKAGE, "schema.sql"))
+        self.assertEqual(read(master), read(PACKAGE, "schema.sql"), "cp {} python-shim/quickq/schema.sql".format(master))
 
     def test_the_table_of_topics_is_that_of_the_spool_library(self):
         self.assertEqual(read(ROOT, "spool", "Ssec", "topics.json"), read(PACKAGE, "topics.json"))
