@@ -57,6 +57,7 @@ class Appender:
             self._look(seen)
         if log_size > self._log_limit:
             checkpoint.run_if_needed(self._file)
+            self._limits.look_again()
         return [row[0] for row in bound]
 
     def _insert_new(self, cursor: sqlite3.Cursor, bound: List[BoundRow], rows: List[Row]) -> None:

@@ -44,6 +44,10 @@ class Limits:
         self.require_known_format(cursor)
         self._read_from, self._read_at = cursor, data_version
 
+    def look_again(self) -> None:
+        """The room is looked at by the next message whatever was seen last."""
+        self._roomy_until = 0.0
+
     def require_known_format(self, cursor: sqlite3.Cursor) -> None:
         """Refuses a format that is newer than this package, unless the spool says that it may still write."""
         version = cursor.execute("PRAGMA user_version").fetchone()[0]
