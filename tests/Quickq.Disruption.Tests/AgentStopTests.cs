@@ -7,9 +7,9 @@ namespace Quickq.Disruption.Tests;
 [Collection<TwoNodesCollection>]
 public sealed class AgentStopTests(VirtualHostPair hosts) : IClassFixture<VirtualHostPair>, IAsyncLifetime
 {
-    private const int Events = 600;
+    private const int Events = 1500;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(150);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(20);
 
     public async ValueTask InitializeAsync() => await Task.WhenAll(hosts.First.EnsureServingAsync(), hosts.Second.EnsureServingAsync());
 
