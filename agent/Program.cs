@@ -29,7 +29,7 @@ try
 
     HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
     builder.Logging.Services.AddSingleton(logging.Factory);
-    builder.Services.AddSingleton(settings).AddSingleton(TimeProvider.System).AddHostedService<ForwarderService>();
+    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(TimeProvider.System).AddHostedService<ForwarderService>();
     builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderService.Grace + TimeSpan.FromSeconds(5));
     using IHost host = builder.Build();
     await host.RunAsync();

@@ -37,8 +37,9 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private IChannel? _firstChannel;
     private volatile string? _blockedReason;
 
-    internal BrokerConnection(IConnection client, BrokerSocket socket, IPEndPoint endpoint, ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
+    internal BrokerConnection(IConnection client, BrokerSocket socket, string host, IPEndPoint endpoint, ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
     {
+        Host = host;
         (_client, _socket, _endpoint, _settings, _deadlines, _time) = (client, socket, endpoint, settings, deadlines, time);
 
         // First of all handlers, and never removed: the client tells a loss to one after the other and may hang in the next.
@@ -50,6 +51,12 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     /// <summary>Raised when <see cref="BlockedReason"/> changes, on the client's reader thread.</summary>
     public event Action? BlockedChanged;
+
+    /// <summary>The name, or the literal address, from the settings that led here.</summary>
+    public string Host { get; }
+
+    /// <summary>The address that the name led to.</summary>
+    public IPAddress Address => _endpoint.Address;
 
     /// <summary>The address in use, <c>ip:port</c>, v6 in brackets.</summary>
     public string Endpoint => _endpoint.ToString();

@@ -71,7 +71,7 @@ internal sealed class BrokerDialer
         try
         {
             var client = await OpenClientAsync(socket, endpoint, password, tls, either.Token);
-            connection = new BrokerConnection(client, socket, endpoint, _settings, _deadlines, _time);
+            connection = new BrokerConnection(client, socket, host, endpoint, _settings, _deadlines, _time);
 
             // 7.1.2 does not wait for the broker to open the vhost: only an open channel shows that it did.
             await connection.OpenFirstChannelAsync(either.Token);

@@ -14,6 +14,7 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
 {
     private readonly RetrySchedule _schedule = RetrySchedule.ForConnecting(parts.Random);
+    private readonly AliasWatch _alias = new(parts.Clock);
     private readonly InFlightWindow _window = new(parts.ServerId, settings.Window, settings.WindowBytes);
     private string _reported = "";
     private string? _reportedError;
@@ -31,8 +32,8 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             {
                 await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, stopTaking);
                 failures = 0;
-                await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
-                delay = _schedule.DelayAfter(1);
+                bool moved = await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
+                delay = moved ? TimeSpan.Zero : _schedule.DelayAfter(1);
             }
             catch (BrokerUnavailableException unavailable)
             {
@@ -49,20 +50,22 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
 
         ReportState("disconnected", endpoint: null, error: null);
+        await _window.WaitUntilEmptyAsync();
+        parts.Ledger.Remove(_window);
     }
 
-    private async Task ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
+    /// <summary>Forwards until the connection is lost or given up. True when it was given up because the server's name has moved.</summary>
+    private async Task<bool> ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
     {
         _window.SetEndpoint(connection.Endpoint);
         parts.Log.Connected(settings.Name, connection.Endpoint);
         string? reason = null;
+        using var stopReading = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
+        Task<bool> move = StopWhenMovedAsync(connection, stopReading);
         try
         {
-            await pump.RunAsync(connection, stopTaking);
-            if (stopTaking.IsCancellationRequested)
-            {
-                await _window.WaitUntilEmptyAsync().WaitAsync(abandon);
-            }
+            await pump.RunAsync(connection, stopReading.Token);
+            await AwaitConfirmsAsync(connection, stopTaking, abandon);
         }
         catch (BrokerUnavailableException unavailable)
         {
@@ -91,6 +94,43 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
 
                 ReportState("reconnecting", endpoint: null, reason);
             }
+        }
+
+        await stopReading.CancelAsync();
+        return await move;
+    }
+
+    private async Task<bool> StopWhenMovedAsync(BrokerConnection connection, CancellationTokenSource stopReading)
+    {
+        try
+        {
+            await _alias.WaitUntilMovedAsync(connection.Host, connection.Address, stopReading.Token);
+            parts.Log.AliasMoved(settings.Name, connection.Host, connection.Endpoint);
+            await stopReading.CancelAsync();
+            return true;
+        }
+        catch (OperationCanceledException) when (stopReading.IsCancellationRequested)
+        {
+            return false; // the connection was lost or the agent stops: nobody wants to know any more
+        }
+    }
+
+    /// <summary>Reading has stopped, and what is out gets the time to be confirmed: a stop the agent's grace, a move as much.</summary>
+    private async Task AwaitConfirmsAsync(BrokerConnection connection, CancellationToken stopTaking, CancellationToken abandon)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(abandon);
+        if (!stopTaking.IsCancellationRequested)
+        {
+            limit.CancelAfter(ForwarderService.Grace);
+        }
+
+        try
+        {
+            await Task.WhenAny(_window.WaitUntilEmptyAsync(), connection.Lost).WaitAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (!abandon.IsCancellationRequested)
+        {
+            // A move: what is unconfirmed is sent again to the new address.
         }
     }
 

@@ -5,19 +5,22 @@ using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
 using Quickq.Agent.Upkeep;
-using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
 
-/// <summary>One forwarder for each configured server, side by side; starts them, stops them within the grace period.</summary>
+/// <summary>Starts what the agent consists of, applies a changed configuration, and stops all within the grace period.</summary>
 /// <remarks>
 /// Stop: reads no more, waits up to <see cref="Grace"/> for the confirms of what is in flight, commits, closes. A forwarder ends before that only by a
 /// bug: then the service faults, the process ends, and systemd starts it again; nothing is lost by that.
 /// </remarks>
-internal sealed class ForwarderService(AgentSettings settings, TimeProvider clock, ILogger<ForwarderService> log) : BackgroundService
+internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine line, AgentLogging logging, TimeProvider clock, ILogger<ForwarderService> log)
+    : BackgroundService
 {
     /// <summary>How long a stop waits for confirms.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
+    /// <summary>An editor writes a file in several steps: the last of them is the one to read.</summary>
+    private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(300);
 
     private readonly Random _random = new();
 
@@ -26,21 +29,53 @@ internal sealed class ForwarderService(AgentSettings settings, TimeProvider cloc
         string path = settings.Spool.Path;
         using var ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(NextRandom), clock, log);
         using var signal = new SpoolSignal(path);
-        IReadOnlyDictionary<string, long> ids = await ledger.RunAsync(connection =>
-        {
-            ServerRegistry.WriteLimits_NeedsTransaction(connection, settings.Spool);
-            return ServerRegistry.Register_NeedsTransaction(connection, settings.Servers, clock.NowMicroseconds());
-        });
-
+        using var watch = new SettingsWatch(line.ConfigPath);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
-        IEnumerable<Task> forwarders = settings.Servers.Select(server =>
-            new Forwarder(server, new ForwarderParts(path, ids[server.Name], ledger, signal, clock, NextRandom, log)).RunAsync(stoppingToken, abandon.Token));
+        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
         var upkeep = new UpkeepTasks(ledger, clock, log);
+        await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
+        Task upkeepRuns = upkeep.RunAsync(stoppingToken);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            Task first = await Task.WhenAny([watch.Changed.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, .. forwarders.Tasks]);
+            if (first.IsFaulted)
+            {
+                await first;
+            }
 
-        // One that faults ends all: the host stops the process with an error.
-        await Task.WhenAll(await Task.WhenAny([Task.WhenAll(forwarders), upkeep.RunAsync(stoppingToken)]), Task.WhenAll(forwarders));
+            if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+            {
+                await ReloadAsync(watch, forwarders, upkeep, stoppingToken, abandon.Token);
+            }
+        }
+
+        await Task.WhenAll([upkeepRuns, .. forwarders.Tasks]);
         await ledger.StopAsync();
+    }
+
+    private async Task ReloadAsync(SettingsWatch watch, ForwarderSet forwarders, UpkeepTasks upkeep, CancellationToken stopTaking, CancellationToken abandon)
+    {
+        await Task.Delay(SettleTime, clock, CancellationToken.None);
+        watch.Changed.Reset();
+        (AgentSettings? changed, IReadOnlyList<string> mistakes) = SettingsFile.Read(line.ConfigPath);
+        if (changed is null)
+        {
+            // A mistake while editing must not stop deliveries: what ran goes on.
+            log.ReloadRefused(string.Join("; ", mistakes));
+            return;
+        }
+
+        if (!string.Equals(changed.Spool.Path, settings.Spool.Path, StringComparison.Ordinal))
+        {
+            log.ReloadRefused("spool.path cannot change while the agent runs; restart it");
+            return;
+        }
+
+        logging.SetLevel(line.Verbosity ?? changed.LogLevel);
+        await forwarders.ApplyAsync(changed, stopTaking, abandon);
+        upkeep.AssignmentWanted.Set();
+        log.Reloaded(line.ConfigPath, changed.Servers.Count);
     }
 
     private double NextRandom()

@@ -12,7 +12,9 @@ internal static class ServerRegistry
     private const int AssignmentBatch = 500;
 
     /// <summary>Registers the servers by name and makes exactly these active. Returns their ids by name.</summary>
-    public static IReadOnlyDictionary<string, long> Register_NeedsTransaction(SqliteConnection connection, IReadOnlyList<ServerSettings> servers, long now)
+    /// <param name="fresh">Those whose forwarder starts now: what the spool says of their connection is from another life.</param>
+    public static IReadOnlyDictionary<string, long> Register_NeedsTransaction(
+        SqliteConnection connection, IReadOnlyList<ServerSettings> servers, IReadOnlyList<string> fresh, long now)
     {
         foreach (ServerSettings server in servers)
         {
@@ -20,8 +22,9 @@ internal static class ServerRegistry
             connection.Execute("UPDATE server SET exchange = @Exchange WHERE name = @Name", new { server.Name, server.Exchange });
         }
 
-        connection.Execute("DELETE FROM suspension");
         string[] names = [.. servers.Select(server => server.Name)];
+        connection.Execute(
+            "DELETE FROM suspension WHERE server IN (SELECT id FROM server WHERE name IN @fresh OR name NOT IN @names)", new { fresh, names });
 
         connection.Execute(
             """
@@ -29,8 +32,9 @@ internal static class ServerRegistry
                 connection = CASE WHEN name IN @names THEN 'reconnecting' ELSE 'disconnected' END,
                 since = CASE WHEN active <> (name IN @names) OR connection <> 'reconnecting' THEN @now ELSE since END,
                 endpoint = NULL, rewind = NULL
+            WHERE name IN @fresh OR name NOT IN @names
             """,
-            new { names, now });
+            new { names, fresh, now });
         return connection.Query<(string Name, long Id)>("SELECT name, id FROM server WHERE active = 1")
             .ToDictionary(row => row.Name, row => row.Id, StringComparer.Ordinal);
     }
@@ -43,8 +47,8 @@ internal static class ServerRegistry
         WriteSetting_NeedsTransaction(connection, "minFreeDisk", settings.MinFreeDiskBytes);
     }
 
-    /// <summary>How many messages wait to be assigned.</summary>
-    public static long CountUnassigned(SqliteConnection connection) =>
+    /// <summary>How many messages wait to be assigned and can be: 0 while no server is active.</summary>
+    public static long CountAssignable(SqliteConnection connection) =>
         connection.ExecuteScalar<long>("SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) THEN value ELSE 0 END FROM tally WHERE name = 'unassigned'");
 
     /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. Returns how many are left.</summary>

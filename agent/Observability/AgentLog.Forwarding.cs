@@ -5,6 +5,18 @@ namespace Quickq.Agent.Observability;
 /// <content>What forwarders and ledger say.</content>
 internal static partial class AgentLog
 {
+    [LoggerMessage(5, LogLevel.Information, "read {Config} again: {Count} servers")]
+    public static partial void Reloaded(this ILogger log, string config, int count);
+
+    [LoggerMessage(6, LogLevel.Error, "the changed configuration is not used, the agent goes on with the old one: {Reason}")]
+    public static partial void ReloadRefused(this ILogger log, string reason);
+
+    [LoggerMessage(109, LogLevel.Information, "{Server}: its forwarder stops, {Reason}")]
+    public static partial void ServerStops(this ILogger log, string server, string reason);
+
+    [LoggerMessage(110, LogLevel.Information, "{Server}: {Host} no longer leads to {Endpoint}; moves to its new address")]
+    public static partial void AliasMoved(this ILogger log, string server, string host, string endpoint);
+
     [LoggerMessage(107, LogLevel.Information, "{Server}: paused by an operator")]
     public static partial void Paused(this ILogger log, string server);
 

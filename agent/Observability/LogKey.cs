@@ -6,6 +6,7 @@ internal static class LogKey
     public const string Server = nameof(Server);
     public const string Endpoint = nameof(Endpoint);
     public const string Exchange = nameof(Exchange);
+    public const string Host = nameof(Host);
     public const string Reason = nameof(Reason);
     public const string Delay = nameof(Delay);
     public const string Count = nameof(Count);

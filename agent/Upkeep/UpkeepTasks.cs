@@ -22,37 +22,45 @@ internal enum UpkeepProgress
 /// <summary>Everything that the agent does from time to time, in one table.</summary>
 internal sealed class UpkeepTasks(DeliveryLedger ledger, TimeProvider clock, ILogger log)
 {
-    private readonly UpkeepTask[] _tasks =
-    [
-        //  what it does, a bounded step at a time               how often                begins when
-        new("makes deferred messages pending that are due",      TimeSpan.FromSeconds(1), ledger.Deferred, connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock)),
-    ];
+    private bool _assigning;
 
-    /// <summary>Runs the table until the agent stops; first the assignment of what was accepted before any server was known.</summary>
-    public async Task RunAsync(CancellationToken stopping)
+    /// <summary>Set when servers came: from then on there may be messages to give to them.</summary>
+    public Wakeup AssignmentWanted { get; } = new();
+
+    /// <summary>Runs the table until the agent stops.</summary>
+    public Task RunAsync(CancellationToken stopping)
     {
-        await AssignAsync(stopping);
-        await Task.WhenAll(_tasks.Select(task => RunAsync(task, stopping)));
+        UpkeepTask[] tasks =
+        [
+            //  what it does, a bounded step at a time                                  how often                again when
+            new("gives messages that were accepted before to the servers that came",    TimeSpan.Zero,           AssignmentWanted, Assign),
+            new("makes deferred messages pending that are due",                         TimeSpan.FromSeconds(1), ledger.Deferred, connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock)),
+        ];
+        return Task.WhenAll(tasks.Select(task => RunAsync(task, stopping)));
     }
 
-    private async Task AssignAsync(CancellationToken stopping)
+    private UpkeepProgress Assign(SqliteConnection connection)
     {
-        long left = await ledger.RunAsync(ServerRegistry.CountUnassigned);
-        if (left == 0)
+        long before = ServerRegistry.CountAssignable(connection);
+        if (before == 0)
         {
-            return;
+            return UpkeepProgress.NothingLeft;
         }
 
-        log.Assigning(left);
-        while (left > 0 && !stopping.IsCancellationRequested)
+        if (!_assigning)
         {
-            left = await ledger.RunAsync(ServerRegistry.AssignSome_NeedsTransaction);
+            _assigning = true;
+            log.Assigning(before);
         }
 
-        if (left == 0)
+        if (ServerRegistry.AssignSome_NeedsTransaction(connection) > 0)
         {
-            log.Assigned();
+            return UpkeepProgress.MoreNow;
         }
+
+        _assigning = false;
+        log.Assigned();
+        return UpkeepProgress.NothingLeft;
     }
 
     private async Task RunAsync(UpkeepTask task, CancellationToken stopping)

@@ -113,7 +113,7 @@ public sealed class AuditTests
             Timestamp = new AmqpTimestamp(Created),
         };
         alter?.Invoke(properties);
-        return new QueuedMessage(message.Id, message.Exchange, message.RoutingKey, message.Body, properties, Redelivered: false);
+        return new QueuedMessage("queue", message.Id, message.Exchange, message.RoutingKey, message.Body, properties, Redelivered: false);
     }
 
     private string Alteration(QueuedMessage altered)

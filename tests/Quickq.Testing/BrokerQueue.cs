@@ -57,7 +57,7 @@ public sealed class BrokerQueue
         consumer.ReceivedAsync += (_, message) =>
         {
             messages.Enqueue(new QueuedMessage(
-                message.BasicProperties.MessageId, message.Exchange, message.RoutingKey, message.Body.ToArray(), message.BasicProperties, message.Redelivered));
+                Name, message.BasicProperties.MessageId, message.Exchange, message.RoutingKey, message.Body.ToArray(), message.BasicProperties, message.Redelivered));
             return Task.CompletedTask;
         };
         while (await channel.MessageCountAsync(Name) is var left and > 0)

@@ -3,5 +3,6 @@ using RabbitMQ.Client;
 namespace Quickq.Testing;
 
 /// <summary>One message as it lay in a queue.</summary>
+/// <param name="Queue">The queue's name.</param>
 public sealed record QueuedMessage(
-    string? MessageId, string Exchange, string RoutingKey, byte[] Body, IReadOnlyBasicProperties Properties, bool Redelivered);
+    string Queue, string? MessageId, string Exchange, string RoutingKey, byte[] Body, IReadOnlyBasicProperties Properties, bool Redelivered);

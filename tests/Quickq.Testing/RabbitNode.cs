@@ -168,7 +168,7 @@ public sealed class RabbitNode : IAsyncDisposable
             RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
         }.CreateConnectionAsync(clientName);
 
-    /// <summary>The last lines of its log, without the long list of steps of each start.</summary>
+    /// <summary>The last lines of its log, without the steps of each start and the comings and goings of connections.</summary>
     public string LogTail(int lines)
     {
         var log = _folder.File("node.log");
@@ -186,7 +186,8 @@ public sealed class RabbitNode : IAsyncDisposable
 
     private static bool IsStarting(string program) => program is "sh" or "setpriv" or "erl" or "erlexec" or "rabbitmq-server";
 
-    private static bool IsTelling(string line) => !line.Contains("Running boot step", StringComparison.Ordinal);
+    private static bool IsTelling(string line) =>
+        !line.Contains("Running boot step", StringComparison.Ordinal) && !(line.Contains("[info]", StringComparison.Ordinal) && line.Contains("connection <", StringComparison.Ordinal));
 
     private async Task<bool> AcceptsConnectionAsync()
     {

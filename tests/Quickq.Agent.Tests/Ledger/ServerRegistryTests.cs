@@ -70,7 +70,7 @@ public sealed class ServerRegistryTests : IDisposable
     }
 
     private IReadOnlyDictionary<string, long> Register(params string[] names) => _file.Write(connection => ServerRegistry.Register_NeedsTransaction(connection,
-        [.. names.Select(name => new ServerSettings { Name = name, Hosts = [], Exchange = "satellite" })], now: 1));
+        [.. names.Select(name => new ServerSettings { Name = name, Hosts = [], Exchange = "satellite" })], fresh: names, now: 1));
 
     private void Append(int count)
     {

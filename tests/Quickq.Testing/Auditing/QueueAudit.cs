@@ -14,7 +14,7 @@ public sealed class QueueAudit(IReadOnlyList<AcceptedMessage> accepted, IReadOnl
 
     /// <summary>How many messages came more than once, counting each time after the first.</summary>
     public static int CountRepeats(IReadOnlyCollection<QueuedMessage> found) =>
-        found.Count - found.Select(message => message.MessageId).Distinct(StringComparer.Ordinal).Count();
+        found.Count - found.Select(message => (message.Queue, message.MessageId)).Distinct().Count();
 
     /// <summary>All that is wrong, in words; empty when all is well.</summary>
     public IEnumerable<string> Find(IReadOnlyList<QueuedMessage> found, IReadOnlyList<DeliveryRow> rows, int repeatsAllowed) =>
@@ -67,31 +67,35 @@ public sealed class QueueAudit(IReadOnlyList<AcceptedMessage> accepted, IReadOnl
 
     private IEnumerable<string> FindDisorder(IReadOnlyList<QueuedMessage> found, IReadOnlyList<DeliveryRow> rows)
     {
-        // A message that its server refused by itself is passed by the others: its attempts tell.
+        // In each queue for itself, and by exchange: only that much is promised. A message that its server refused by itself is
+        // passed by the others: its attempts tell.
         var refused = rows.Where(row => row.Attempts > 1).Select(row => row.Id).ToHashSet(StringComparer.Ordinal);
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        var furthest = new Dictionary<string, int>(StringComparer.Ordinal);
+        var seen = new HashSet<(string Queue, string Id)>();
+        var furthest = new Dictionary<(string Queue, string Exchange), int>();
         foreach (var message in found)
         {
-            if (message.MessageId is not { } id || refused.Contains(id) || !_place.TryGetValue(id, out var at) || !seen.Add(id))
+            if (message.MessageId is not { } id || refused.Contains(id) || !_place.TryGetValue(id, out var at) || !seen.Add((message.Queue, id)))
             {
                 continue;
             }
 
-            if (furthest.TryGetValue(message.Exchange, out var before) && at < before)
+            if (furthest.TryGetValue((message.Queue, message.Exchange), out var before) && at < before)
             {
                 yield return $"DISORDER: {Name(id)} came first after {Name(accepted[before].Id)}";
             }
 
-            furthest[message.Exchange] = Math.Max(at, before);
+            furthest[(message.Queue, message.Exchange)] = Math.Max(at, before);
         }
     }
 
-    private static IEnumerable<string> FindRepeats(IReadOnlyList<QueuedMessage> found, int allowed)
+    private IEnumerable<string> FindRepeats(IReadOnlyList<QueuedMessage> found, int allowed)
     {
         if (CountRepeats(found) is var repeats && repeats > allowed)
         {
-            yield return $"REPEATS: {repeats}, of which the faults explain {allowed}";
+            var numbers = found.GroupBy(message => message.MessageId ?? "", StringComparer.Ordinal).Where(group => group.Skip(1).Any())
+                .Select(group => _place.GetValueOrDefault(group.Key) + 1).Order().ToList();
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"REPEATS: {repeats}, of which the faults explain {allowed}; numbers {string.Join(' ', numbers.Take(20))} ... {numbers[^1]}");
         }
     }
 

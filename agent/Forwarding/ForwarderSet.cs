@@ -1,0 +1,58 @@
+using Microsoft.Extensions.Logging;
+using Quickq.Agent.Feed;
+using Quickq.Agent.Ledger;
+using Quickq.Agent.Observability;
+using Quickq.Agent.Settings;
+using Quickq.Spool;
+
+namespace Quickq.Agent.Forwarding;
+
+/// <summary>The running forwarders, one for each configured server; a reload starts, stops and replaces them without touching the others.</summary>
+internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, TimeProvider clock, Func<double> random, ILogger log)
+{
+    private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
+
+    /// <summary>The forwarders' tasks: none of them ends before it is told to, but by a bug.</summary>
+    public IEnumerable<Task> Tasks => _running.Values.Select(running => running.Task);
+
+    /// <summary>Makes the running forwarders those of the settings: unchanged ones go on, the others stop (their confirms awaited), new ones start.</summary>
+    public async Task ApplyAsync(AgentSettings settings, CancellationToken stopTaking, CancellationToken abandon)
+    {
+        await StopChangedAsync(settings);
+        ServerSettings[] starting = [.. settings.Servers.Where(server => !_running.ContainsKey(server.Name))];
+        string[] fresh = [.. starting.Select(server => server.Name)];
+        IReadOnlyDictionary<string, long> ids = await ledger.RunAsync(connection =>
+        {
+            ServerRegistry.WriteLimits_NeedsTransaction(connection, settings.Spool);
+            return ServerRegistry.Register_NeedsTransaction(connection, settings.Servers, fresh, clock.NowMicroseconds());
+        });
+        foreach (ServerSettings server in starting)
+        {
+            var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
+            var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
+            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log);
+            _running.Add(server.Name, new Running(server, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
+        }
+    }
+
+    private async Task StopChangedAsync(AgentSettings settings)
+    {
+        Running[] stopping = [.. _running.Values.Where(running => !settings.Servers.Any(server => server.SameAs(running.Settings)))];
+        foreach (Running running in stopping)
+        {
+            log.ServerStops(running.Settings.Name, settings.Servers.Any(server => string.Equals(server.Name, running.Settings.Name, StringComparison.Ordinal)) ? "its settings changed" : "it is no longer configured");
+            await running.Stop.CancelAsync();
+            running.GiveUp.CancelAfter(ForwarderService.Grace);
+        }
+
+        foreach (Running running in stopping)
+        {
+            await running.Task;
+            running.Stop.Dispose();
+            running.GiveUp.Dispose();
+            _running.Remove(running.Settings.Name);
+        }
+    }
+
+    private sealed record Running(ServerSettings Settings, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
+}

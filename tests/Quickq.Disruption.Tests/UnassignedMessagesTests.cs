@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Quickq.Testing;
+using Quickq.Testing.Auditing;
+
+namespace Quickq.Disruption.Tests;
+
+/// <summary>Messages that were accepted while no server was known go to every server, in order, when the agent first comes.</summary>
+[Collection<TwoNodesCollection>]
+public sealed class UnassignedMessagesTests(VirtualHostPair hosts) : IClassFixture<VirtualHostPair>, IAsyncLifetime
+{
+    private const int Many = 12_000;
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+
+    public async ValueTask InitializeAsync() => await Task.WhenAll(hosts.First.EnsureServingAsync(), hosts.Second.EnsureServingAsync());
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    [Fact(Timeout = 240_000)]
+    public async Task They_are_counted_as_unassigned_and_reach_every_server_in_order_when_the_agent_first_comes()
+    {
+        using var spool = new TempSpool();
+        var (first, second) = await DeclareAsync("satellite");
+        using var producer = LineProducer.Start(spool, SsecEvents.All.Take(700), "satellite", TimeSpan.Zero);
+        var accepted = await producer.FinishAsync();
+        var before = await spool.StatusAsync();
+
+        using var agent = StartAgent(spool, "satellite");
+        await spool.AwaitDeliveredAsync(accepted.Count, Limit, "mq1", "mq2");
+        Assert.Equal(0, await agent.StopAsync());
+
+        Assert.Equal(accepted.Count, before.GetProperty("spool").GetProperty("unassigned").GetInt32());
+        Assert.Equal(0, before.GetProperty("servers").GetArrayLength());
+        Assert.Equal(0, (await spool.StatusAsync()).GetProperty("spool").GetProperty("unassigned").GetInt32());
+        Audit.Of(spool, accepted).Server("mq1", await first.DrainAsync()).Server("mq2", await second.DrainAsync()).MustBeClean();
+    }
+
+    [Fact(Timeout = 300_000)]
+    public async Task What_is_added_while_the_assignment_is_under_way_comes_behind_it()
+    {
+        using var spool = new TempSpool();
+        var (first, second) = await DeclareAsync("himawari");
+        var early = await FillAsync(spool);
+        using var agent = StartAgent(spool, "himawari");
+
+        await FreezeWhileAssigningAsync(agent, spool);
+        using var producer = LineProducer.Start(spool, SsecEvents.All.Take(100), "himawari", TimeSpan.Zero);
+        var late = await producer.FinishAsync();
+        var stillWaiting = spool.Value<long>("SELECT count(*) FROM unassigned");
+        agent.Resume();
+        await spool.AwaitDeliveredAsync(Many + late.Count, Limit, "mq1", "mq2");
+        Assert.Equal(0, await agent.StopAsync());
+
+        Assert.InRange(stillWaiting, 1, Many - 1);
+        Audit.Of(spool, early, late).Server("mq1", await first.DrainAsync()).Server("mq2", await second.DrainAsync()).MustBeClean();
+    }
+
+    /// <summary>Adds many small messages at once, as the sqlite3 program could: through the table alone.</summary>
+    private static async Task<IReadOnlyList<AcceptedMessage>> FillAsync(TempSpool spool)
+    {
+        (await new SpoolCommand(spool).RunAsync("add", "-t", "number.0", "-x", "himawari", "--id", "number-0", "0")).MustSucceed();
+        using (var connection = new SqliteConnection($"Data Source={spool.Path};Pooling=False"))
+        {
+            connection.Open();
+            connection.Execute(
+                """
+                INSERT INTO message (id, exchange, routing_key, properties, body)
+                WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < @last)
+                SELECT 'number-' || n, 'himawari', 'number.' || n, '{"contentType":"application/octet-stream"}', CAST(CAST(n AS TEXT) AS BLOB) FROM number
+                """,
+                new { last = Many - 1 });
+        }
+
+        return [.. Enumerable.Range(0, Many).Select(n =>
+            new AcceptedMessage($"number-{n}", "himawari", $"number.{n}", System.Text.Encoding.UTF8.GetBytes($"{n}"), "application/octet-stream"))];
+    }
+
+    /// <summary>Stops the agent (SIGSTOP) between two steps of the assignment, while it does not hold the lock that producers need.</summary>
+    private static Task FreezeWhileAssigningAsync(AgentProcess agent, TempSpool spool) =>
+        Eventually.Closely("the agent is frozen half-way through the assignment, without the lock for writing", Limit, () =>
+        {
+            if (spool.Value<long>("SELECT count(*) FROM server") == 0)
+            {
+                return false;
+            }
+
+            agent.Pause();
+            var left = spool.Value<long>("SELECT value FROM tally WHERE name = 'unassigned'");
+            Assert.True(left > 0, "the assignment was over before the agent could be frozen");
+            if (left < Many && CanLock(spool))
+            {
+                return true;
+            }
+
+            agent.Resume();
+            return false;
+        });
+
+    private static bool CanLock(TempSpool spool)
+    {
+        using var flock = Process.Start("flock", ["--nonblock", $"{spool.Path}.lock", "true"]);
+        flock.WaitForExit();
+        return flock.ExitCode == 0;
+    }
+
+    private async Task<(BrokerQueue First, BrokerQueue Second)> DeclareAsync(string exchange) =>
+        (await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, exchange, $"of-{exchange}"), await BrokerQueue.DeclareAsync(hosts.Second, hosts.Name, exchange, $"of-{exchange}"));
+
+    private AgentProcess StartAgent(TempSpool spool, string exchange) => AgentProcess.Start(new AgentConfiguration(spool.Path)
+        .WithServer("mq1", hosts.First, hosts.Name, exchange)
+        .WithServer("mq2", hosts.Second, hosts.Name, exchange));
+}
