@@ -11,7 +11,7 @@ namespace Quickq.SpoolCli;
 /// <remarks>Only the verb that was typed is built: a producer pays for nothing else.</remarks>
 internal static class Program
 {
-    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import"];
+    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import", "check"];
 
     public static int Main(string[] args)
     {
@@ -98,6 +98,7 @@ internal static class Program
         "purge" => PurgeCommand.Create(),
         "export" => ExportCommand.Create(),
         "import" => ImportCommand.Create(),
+        "check" => CheckCommand.Create(),
         _ => null,
     };
 

@@ -17,6 +17,8 @@ internal static class Json
 
     public static void WriteLine(TextWriter output, StoredMessageJson message) => WriteLine(output, message, ContractContext.Plain.StoredMessageJson);
 
+    public static void WriteLine(TextWriter output, CheckJson check) => WriteLine(output, check, ContractContext.Plain.CheckJson);
+
     private static void WriteLine<T>(TextWriter output, T value, JsonTypeInfo<T> type)
     {
         output.Write(JsonSerializer.Serialize(value, type));
@@ -29,6 +31,7 @@ internal static class Json
 [JsonSerializable(typeof(StatusJson))]
 [JsonSerializable(typeof(MessageJson))]
 [JsonSerializable(typeof(StoredMessageJson))]
+[JsonSerializable(typeof(CheckJson))]
 internal sealed partial class ContractContext : JsonSerializerContext
 {
     /// <summary>With texts as they are: the generated default escapes all that is not ASCII.</summary>

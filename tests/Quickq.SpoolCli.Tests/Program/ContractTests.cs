@@ -84,6 +84,7 @@ public sealed partial class ContractTests : IDisposable
     [InlineData("purge")]
     [InlineData("export")]
     [InlineData("import")]
+    [InlineData("check")]
     public async Task The_help_of_a_verb(string verb)
     {
         var help = (await _quickq.RunAsync(verb, "--help")).MustSucceed().Stdout;

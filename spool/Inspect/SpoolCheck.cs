@@ -1,0 +1,191 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Inspect;
+using Quickq.Spool.Locking;
+
+namespace Quickq.Spool;
+
+/// <summary>Looks a spool over: the file, what its rows say against each other, and what is around it. Changes nothing.</summary>
+/// <remarks>Reads the whole file. While it does, the write-ahead log cannot be cut back: best run when little is going on.</remarks>
+public static class SpoolCheck
+{
+    private const string Integrity = "integrity", Counters = "counters";
+
+    /// <summary>Everything that was looked at, in the order in which it was.</summary>
+    /// <exception cref="SpoolException">There is no spool, it is not one, no permission, a newer format.</exception>
+    public static IReadOnlyList<CheckFinding> Run(string path)
+    {
+        using SpoolFile file = SpoolFile.OpenForReading(path);
+        string folder = Path.GetDirectoryName(file.Path)!;
+        var findings = new List<CheckFinding>
+        {
+            Good("sqlite", SQLitePCL.raw.sqlite3_libversion().utf8_to_string()),
+            FileSystem(folder),
+            Permissions(file.Path),
+        };
+        Guarded(findings, Integrity, () => CheckIntegrity(file));
+        Guarded(findings, Counters, () => file.Read(CheckCounters));
+        Guarded(findings, "space", () => file.Read(connection => CheckSpace(connection, file.Path, folder)));
+        findings.Add(AgentLock.FindHolder(file.Path) is { } pid
+            ? Good("agent", string.Create(CultureInfo.InvariantCulture, $"runs (pid {pid})"))
+            : new CheckFinding("agent", CheckLevel.Warning, "does not run: nothing goes out until it does"));
+        return findings;
+    }
+
+    private static void Guarded(List<CheckFinding> findings, string check, Func<IEnumerable<CheckFinding>> look)
+    {
+        try
+        {
+            List<CheckFinding> found = [.. look()];
+            findings.AddRange(found.Count > 0 ? found : [Good(check, "good")]);
+        }
+        catch (SpoolException failure) when (failure.Fault is SpoolFault.Damaged or SpoolFault.InputOutput)
+        {
+            findings.Add(new CheckFinding(check, CheckLevel.Damaged, failure.InnerException?.Message ?? failure.Message));
+        }
+    }
+
+    private static CheckFinding FileSystem(string folder) => FileSystemRoom.Of(folder).NetworkName is { } network
+        ? new("fileSystem", CheckLevel.Warning, $"{folder} is on {network}: several hosts would damage the spool; put it on a local disk")
+        : Good("fileSystem", "local");
+
+    /// <summary>Every file beside the spool must be writable by the same people as the spool, else one producer locks the others out.</summary>
+    private static CheckFinding Permissions(string path)
+    {
+        const UnixFileMode Group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite, Others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        foreach (string file in (ReadOnlySpan<string>)[path, path + "-wal", path + "-shm", SpoolPath.LockFile(path)])
+        {
+            if (FileIdentity.Find(file) is null)
+            {
+                continue;
+            }
+
+            // Asks the file system about the file, without opening it.
+            UnixFileMode mode = File.GetUnixFileMode(file);
+            if ((mode & Group) != Group || (mode & Others) != UnixFileMode.None)
+            {
+                return new("permissions", CheckLevel.Warning, $"{file} has mode 0{Convert.ToString((int)mode, 8)}, not 0660: {((mode & Others) != UnixFileMode.None ? "others can use the spool" : "its group cannot use the spool")}");
+            }
+        }
+
+        return Good("permissions", "owner and group");
+    }
+
+    private static List<CheckFinding> CheckIntegrity(SpoolFile file) => file.Read(connection =>
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "PRAGMA integrity_check(20)";
+        var found = new List<CheckFinding>();
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            if (row.GetString(0) is not "ok" and var fault)
+            {
+                found.Add(new(Integrity, CheckLevel.Damaged, fault));
+            }
+        }
+
+        return found;
+    });
+
+    private static List<CheckFinding> CheckCounters(SqliteConnection connection)
+    {
+        var found = new List<CheckFinding>();
+
+        // One snapshot, or a message that comes in between would look like a fault.
+        connection.Execute("BEGIN");
+        try
+        {
+            Compare("messages", "SELECT seq FROM sqlite_sequence WHERE name = 'message'", "SELECT (SELECT count(*) FROM message) + (SELECT value FROM tally WHERE name = 'removed')");
+            Compare("unassigned messages", "SELECT value FROM tally WHERE name = 'unassigned'", "SELECT count(*) FROM unassigned");
+            foreach ((long id, string name) in ReadServers(connection))
+            {
+                foreach (string state in (ReadOnlySpan<string>)[DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Held, DeliveryState.Rejected])
+                {
+                    Compare($"{state} at {name}", $"SELECT {state} FROM server WHERE id = {id}", $"SELECT count(*) FROM delivery WHERE server = {id} AND state = '{state}'");
+                }
+            }
+
+            long orphans = connection.ReadNumber("SELECT count(*) FROM delivery WHERE NOT EXISTS (SELECT 1 FROM message WHERE seq = delivery.message)");
+            long stranded = connection.ReadNumber(
+                """
+                SELECT count(*) FROM message WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE message = seq) AND NOT EXISTS (SELECT 1 FROM unassigned WHERE message = seq)
+                """);
+            Fault(orphans, "deliveries without their message");
+            Fault(stranded, "messages that no server would get");
+            return found;
+        }
+        finally
+        {
+            connection.Execute("ROLLBACK");
+        }
+
+        void Compare(string what, string counted, string rows)
+        {
+            long kept = connection.ReadNumber(counted), there = connection.ReadNumber(rows);
+            if (kept != there)
+            {
+                found.Add(new(Counters, CheckLevel.Damaged, string.Create(CultureInfo.InvariantCulture, $"{what}: the counter says {kept}, the rows say {there}")));
+            }
+        }
+
+        void Fault(long count, string what)
+        {
+            if (count > 0)
+            {
+                found.Add(new(Counters, CheckLevel.Damaged, string.Create(CultureInfo.InvariantCulture, $"{count} {what}")));
+            }
+        }
+    }
+
+    private static List<CheckFinding> CheckSpace(SqliteConnection connection, string path, string folder)
+    {
+        using SqliteCommand settings = SpoolLimits.Select(connection);
+        SpoolLimits limits = SpoolLimits.Read(settings, path);
+        try
+        {
+            limits.RequireRoom(connection, path, incoming: 0);
+        }
+        catch (SpoolException full) when (full.Fault is SpoolFault.Full)
+        {
+            return [new("space", CheckLevel.Warning, $"{full.Message.Replace("; nothing was stored", "", StringComparison.Ordinal)}: new messages are refused")];
+        }
+
+        return [Good("space", $"{ByteSize.Describe(FileSystemRoom.Of(folder).AvailableBytes)} are free")];
+    }
+
+    private static List<(long Id, string Name)> ReadServers(SqliteConnection connection)
+    {
+        using SqliteCommand select = connection.CreateCommand();
+        select.CommandText = "SELECT id, name FROM server ORDER BY name";
+        var servers = new List<(long, string)>();
+        using SqliteDataReader row = select.ExecuteReader();
+        while (row.Read())
+        {
+            servers.Add((row.GetInt64(0), row.GetString(1)));
+        }
+
+        return servers;
+    }
+
+    private static CheckFinding Good(string check, string text) => new(check, CheckLevel.Good, text);
+}
+
+/// <summary>What a check found.</summary>
+/// <param name="Check">What was looked at: <c>sqlite</c>, <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
+/// <param name="Level">How bad it is.</param>
+/// <param name="Text">What was found.</param>
+public sealed record CheckFinding(string Check, CheckLevel Level, string Text);
+
+/// <summary>How bad a finding is.</summary>
+public enum CheckLevel
+{
+    /// <summary>As it should be.</summary>
+    Good,
+
+    /// <summary>Somebody should look at it; what is in the spool is sound.</summary>
+    Warning,
+
+    /// <summary>The file, or what its rows say, is wrong.</summary>
+    Damaged,
+}
