@@ -11,7 +11,7 @@ namespace Quickq.SpoolCli;
 /// <remarks>Only the verb that was typed is built: a producer pays for nothing else.</remarks>
 internal static class Program
 {
-    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "pause", "resume"];
+    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import"];
 
     public static int Main(string[] args)
     {
@@ -92,8 +92,12 @@ internal static class Program
         "hold" => ChangeCommand.Create(OperatorAct.Hold),
         "release" => ChangeCommand.Create(OperatorAct.Release),
         "cancel" => ChangeCommand.Create(OperatorAct.Cancel),
+        "replay" => ReplayCommand.Create(),
         "pause" => PauseCommand.Create(pause: true),
         "resume" => PauseCommand.Create(pause: false),
+        "purge" => PurgeCommand.Create(),
+        "export" => ExportCommand.Create(),
+        "import" => ImportCommand.Create(),
         _ => null,
     };
 

@@ -25,4 +25,12 @@ public sealed record OutgoingMessage
     /// <summary>How long after acceptance the message is still worth sending; more than zero.</summary>
     /// <value>Null (the default): for ever.</value>
     public TimeSpan? TimeToLive { get; init; }
+
+    /// <summary>When the message was accepted, for one that was accepted elsewhere before (an import).</summary>
+    /// <value>Null (the default): now.</value>
+    public DateTimeOffset? CreatedAt { get; init; }
+
+    /// <summary>When it stops being worth sending; instead of <see cref="TimeToLive"/>.</summary>
+    /// <value>Null (the default): as <see cref="TimeToLive"/> says.</value>
+    public DateTimeOffset? ExpiresAt { get; init; }
 }

@@ -123,6 +123,20 @@ internal sealed class SpoolFile : IDisposable
         }
     });
 
+    /// <summary>Runs <paramref name="read"/> without the lock.</summary>
+    /// <exception cref="SpoolException">Input/output error, damaged.</exception>
+    public T Read<T>(Func<SqliteConnection, T> read)
+    {
+        try
+        {
+            return read(Connection);
+        }
+        catch (SqliteException failure)
+        {
+            throw SqliteFailure.Translate(failure, Path);
+        }
+    }
+
     /// <summary>Runs <paramref name="work"/> under the lock without a transaction (a checkpoint).</summary>
     public T UnderLock<T>(Func<SqliteConnection, T> work)
     {

@@ -15,9 +15,14 @@ internal sealed class SpoolFeed : IDisposable
         """
         SELECT m.seq, m.id, m.exchange, m.routing_key, m.properties, m.expires_at, m.created_at, m.body
         FROM delivery AS d CROSS JOIN message AS m ON m.seq = d.message
-        WHERE d.server = @server AND d.state = 'pending' AND d.message > @after AND d.message < @barrier
+        WHERE d.server = @server AND d.state = 'pending' AND d.message > @after AND d.message < @barrier /*but*/
         ORDER BY d.message LIMIT @count
         """;
+
+    private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = @server)) NOT IN @but";
+
+    private const string SelectLast =
+        "SELECT max(message) FROM delivery WHERE server = @server AND state = 'pending' AND message > @after AND message < @barrier";
 
     private const string SelectMarks =
         """
@@ -46,12 +51,45 @@ internal sealed class SpoolFeed : IDisposable
 
     /// <summary>The next messages behind <see cref="Position"/>: at most <paramref name="maxCount"/>, and no further one once <paramref name="maxBytes"/> of bodies are read.</summary>
     /// <param name="barrier">Messages from this one on still wait to be assigned: order wants that they wait.</param>
-    public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier)
+    /// <param name="but">Exchanges whose messages are passed by: whoever wants them later goes back for them.</param>
+    public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
+    {
+        if (but.Count == 0)
+        {
+            return Read(SelectPage, maxCount, maxBytes, barrier, but);
+        }
+
+        // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
+        _file.Connection.Execute("BEGIN");
+        try
+        {
+            long after = Position;
+            IReadOnlyList<FeedMessage> page = Read(SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), maxCount, maxBytes, barrier, but);
+            if (page.Count == 0 && _file.Connection.ExecuteScalar<long?>(SelectLast, new { server = _server, after, barrier }) is { } last)
+            {
+                // All that is left is passed by: not to be looked through again at every change of the spool.
+                Position = last;
+            }
+
+            return page;
+        }
+        finally
+        {
+            _file.Connection.Execute("ROLLBACK");
+        }
+    }
+
+    /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
+    public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
+
+    public void Dispose() => _file.Dispose();
+
+    private List<FeedMessage> Read(string sql, int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
     {
         var page = new List<FeedMessage>(Math.Min(maxCount, 256));
         long bytes = 0;
-        var parameters = new { server = _server, after = Position, barrier, count = maxCount };
-        foreach (FeedMessage message in _file.Connection.Query<FeedMessage>(SelectPage, parameters, buffered: false))
+        var parameters = new { server = _server, after = Position, barrier, count = maxCount, but };
+        foreach (FeedMessage message in _file.Connection.Query<FeedMessage>(sql, parameters, buffered: false))
         {
             page.Add(message);
             bytes += message.Body.Length;
@@ -64,11 +102,6 @@ internal sealed class SpoolFeed : IDisposable
 
         return page;
     }
-
-    /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
-    public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
-
-    public void Dispose() => _file.Dispose();
 
     private static SpoolFile OpenFile(string path)
     {

@@ -18,6 +18,22 @@ internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InF
     /// <summary>When the first of the lanes wants attention; null when none does by itself.</summary>
     public TimeSpan? DueIn => _byExchange.Values.Min(lane => lane.DueIn);
 
+    /// <summary>The exchanges that take nothing now; each notes that it was passed by from here on.</summary>
+    public IReadOnlyCollection<string> PassBy(long position)
+    {
+        List<string>? closed = null;
+        foreach ((string exchange, Lane lane) in _byExchange)
+        {
+            if (!lane.Accepts)
+            {
+                lane.Skip(position + 1);
+                (closed ??= []).Add(exchange);
+            }
+        }
+
+        return closed ?? (IReadOnlyCollection<string>)[];
+    }
+
     public Lane For(string exchange)
     {
         if (!_byExchange.TryGetValue(exchange, out Lane? lane))

@@ -75,7 +75,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             return;
         }
 
-        IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), bytes, marks.Barrier);
+        IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), bytes, marks.Barrier, lanes.PassBy(_feed.Position));
         if (page.Count > 0)
         {
             await PublishAsync(connection, page, stopTaking);

@@ -9,9 +9,11 @@ namespace Quickq.SpoolCli.Commands;
 /// <summary><c>retry</c>, <c>hold</c>, <c>release</c>, <c>cancel</c>: an operator changes the state of messages, by id or by the filters of <c>list</c>.</summary>
 internal sealed class ChangeCommand
 {
+    private const int NoLimit = int.MaxValue - 1;
+
     private readonly OperatorAct _act;
-    private readonly Argument<string[]> _ids = MessageIds.Argument("ID...", "the messages; or choose them by the options below");
-    private readonly FilterOptions _filter = new();
+    private readonly Argument<string[]> _ids = MessageIds.Argument("[ID...]", "the messages; or choose them by the options below");
+    private readonly FilterOptions _filter = new("all");
     private readonly Option<bool> _all = Options.Flag("--all", "every message that the verb can change");
     private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
     private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");
@@ -42,55 +44,80 @@ internal sealed class ChangeCommand
 
     private static string Details(OperatorAct act) =>
         $"""
-        Changes what is {string.Join(" or ", act.From)} to {act.To}; other states are left as they are and counted. With --server only there.
-        {(act == OperatorAct.Retry ? "A message that waits because its exchange is suspended makes the agent probe the exchange at once.\n" : "")}A message that a server confirms meanwhile is delivered all the same. On a terminal it asks first when it
-        would change many.
+        Makes {Or(act.From)} deliveries {act.To}, and leaves all others as they are; a delivery
+        is one message at one server. The messages are named by their IDs (any unique beginning will do), or chosen by the
+        options, which must all hold; --server NAME alone means all of them at that server, --all at every server.
+        {Remark(act)}
+        With options it asks first on a terminal when it is about several messages; a script is not asked.
 
         Examples:
           quickq-spool {act.Name} 0193a1f2
           quickq-spool {act.Name} --server mq1 --state {act.From[0]} --dry-run
           quickq-spool {act.Name} --topic 'geo.goes.#' --since 2h --yes
 
-        Exit codes: 0 done, also when nothing was to change; 64 wrong use; 65 not a spool; 66 no such spool, message or server; 74
-        input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
+        Exit codes: 0 done, also when nothing was to change; 64 wrong use; 65 not a spool; 66 no such spool, message or
+        server; 74 input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
+
+    private static string Remark(OperatorAct act) => act.Name switch
+    {
+        "retry" =>
+            """
+            Attempts start at 0 again, and an expired message is sent without its time to live. Where a whole exchange is
+            suspended, the agent probes it at once.
+            """,
+        "hold" =>
+            """
+            What is held stays in the spool until 'quickq-spool release'. A message that a server confirms meanwhile is
+            delivered all the same.
+            """,
+        "release" => "They go out in the order in which they were accepted.",
+        _ =>
+            """
+            A cancelled message is not sent any more, and removed after the retention time. One that a server confirms
+            meanwhile is delivered all the same.
+            """,
+    };
+
+    private static string Or(IReadOnlyList<string> states) => states.Count == 1 ? states[0] : $"{string.Join(", ", states.SkipLast(1))} or {states[^1]}";
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)
     {
         var path = SpoolPath.Resolve(typed.GetValue(_spool));
-        var filter = _filter.Read(typed, streams.Clock, int.MaxValue - 1);
+        var filter = _filter.Read(typed, streams.Clock, NoLimit);
         var ids = ResolveIds(typed, path, filter);
         using var spool = SpoolOperator.Open(path);
         OperatorReport Apply(bool dryRun) => ids.Count > 0 ? spool.Apply(_act, ids, filter.Server, dryRun) : spool.Apply(_act, filter, dryRun);
 
         if (typed.GetValue(_dryRun))
         {
-            Tell(streams, Apply(dryRun: true), "would be");
+            Tell(streams, Apply(dryRun: true), dryRun: true);
             return ExitCode.Done;
         }
 
-        if (ids.Count == 0 && !typed.GetValue(_yes) && streams.InputIsTerminal && !Confirmed(streams, Apply(dryRun: true)))
+        if (ids.Count == 0 && !typed.GetValue(_yes) && streams.InputIsTerminal && Apply(dryRun: true) is { Messages: > 1 } plan
+            && !Question.IsAnsweredYes(streams, $"{_act.Name} {Deliveries(plan)}?"))
         {
-            streams.Error.WriteLine("quickq-spool: nothing was changed");
             return ExitCode.TryLater;
         }
 
-        Tell(streams, Apply(dryRun: false), "are now");
+        Tell(streams, Apply(dryRun: false), dryRun: false);
         return ExitCode.Done;
     }
 
     private List<string> ResolveIds(ParseResult typed, string path, MessageFilter filter)
     {
         var given = typed.GetValue(_ids) ?? [];
-        var byFilter = filter.State is not null || filter.TopicPattern is not null || filter.Since is not null || filter.Until is not null || typed.GetValue(_all);
+        var byFilter = filter.State is not null || filter.TopicPattern is not null || filter.Since is not null || filter.Until is not null
+            || filter.Limit != NoLimit || typed.GetValue(_all);
         if (given.Length > 0 && byFilter)
         {
-            throw CommandException.WrongUse("either IDs or a filter, not both", $"see quickq-spool {_act.Name} --help");
+            throw CommandException.WrongUse("either IDs or options that choose messages, not both", $"only --server goes with IDs; see quickq-spool {_act.Name} --help");
         }
 
         if (given.Length == 0 && !byFilter && filter.Server is null)
         {
-            throw CommandException.WrongUse($"{_act.Name} needs an ID or a filter", $"--all means every message; see quickq-spool {_act.Name} --help");
+            throw CommandException.WrongUse($"{_act.Name} needs IDs, or options that choose messages", $"--all means every message; see quickq-spool {_act.Name} --help");
         }
 
         using var reader = SpoolReader.Open(path);
@@ -98,28 +125,27 @@ internal sealed class ChangeCommand
         return [.. given.Select(id => MessageIds.Resolve(reader, id)).Distinct(StringComparer.Ordinal)];
     }
 
-    private bool Confirmed(StandardStreams streams, OperatorReport report)
-    {
-        if (report.Messages <= 1)
-        {
-            return true;
-        }
+    private static string Deliveries(OperatorReport report) =>
+        $"{Printable.Count(report.Changed, "delivery", "deliveries")} of {Printable.Count(report.Messages, "message")}";
 
-        streams.Error.WriteLine($"{_act.Name} would change {Printable.Count(report.Messages, "message")} to {_act.To}. Go on? [y/N]");
-        return streams.ReadAnswer() is "y" or "Y" or "yes";
-    }
-
-    private void Tell(StandardStreams streams, OperatorReport report, string verb)
+    private void Tell(StandardStreams streams, OperatorReport report, bool dryRun)
     {
-        streams.Output.Write($"{Printable.Count(report.Messages, "message")} {verb} {_act.To} ({Printable.Count(report.Changed)} at a server each)\n");
+        var output = streams.Output;
+        output.Write(report.Changed == 0 ? $"nothing to {_act.Name}\n" : $"{Deliveries(report)} {(dryRun ? "would be" : report.Changed == 1 ? "is now" : "are now")} {_act.To}\n");
         if (report.Probed > 0)
         {
-            streams.Output.Write($"{Printable.Count(report.Probed)} wait for a suspended exchange: it is probed\n");
+            output.Write($"{Printable.Count(report.Probed, "delivery waits", "deliveries wait")} for a suspended exchange, which the agent {(dryRun ? "would probe" : "probes")} at once\n");
         }
 
-        foreach (var (state, rows) in report.Left.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        if (report.Unassigned > 0)
         {
-            streams.Output.Write($"{Printable.Count(rows)} left as they are: {state}\n");
+            output.Write($"{Printable.Count(report.Unassigned, "message has", "messages have")} no delivery yet: no server was configured when it was accepted\n");
+        }
+
+        if (report.Left.Count > 0)
+        {
+            var left = report.Left.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{Printable.Count(pair.Value)} {pair.Key}");
+            output.Write($"left as they are: {string.Join(", ", left)}\n");
         }
     }
 }

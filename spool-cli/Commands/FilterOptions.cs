@@ -5,14 +5,15 @@ using Quickq.SpoolCli.CommandLine;
 namespace Quickq.SpoolCli.Commands;
 
 /// <summary>The options by which <c>list</c> and the operator's verbs choose messages.</summary>
-internal sealed class FilterOptions
+/// <param name="usualLimit">How many when <c>--limit</c> is not given: "100", "all".</param>
+internal sealed class FilterOptions(string usualLimit)
 {
     private readonly Option<string?> _server = Options.Value("--server", "NAME", "only messages for this server");
     private readonly Option<string?> _state = Options.Value("--state", "STATE", "only messages in this state (see 'status --help')");
     private readonly Option<string?> _topic = Options.Value("--topic", "PATTERN", "only topics that match", "-t");
     private readonly Option<string?> _since = Options.Value("--since", "TIME", "only what was accepted at this time or later");
     private readonly Option<string?> _until = Options.Value("--until", "TIME", "only what was accepted before this time");
-    private readonly Option<string?> _limit = Options.Value("--limit", "N", "at most so many, the newest");
+    private readonly Option<string?> _limit = Options.Value("--limit", "N", $"at most so many, the newest (default: {usualLimit})");
 
     public void AddTo(Command command)
     {

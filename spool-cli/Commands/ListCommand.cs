@@ -24,7 +24,7 @@ internal sealed class ListCommand
         error; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly FilterOptions _filter = new();
+    private readonly FilterOptions _filter = new("100");
     private readonly Option<bool> _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
     private readonly Option<string?> _spool = Options.Spool();
 

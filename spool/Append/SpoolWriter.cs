@@ -38,16 +38,20 @@ public sealed class SpoolWriter : IDisposable
 
     /// <summary>Appends messages in their order in one transaction: all or none. Returns their ids when they are durable.</summary>
     /// <exception cref="SpoolException">One of them was refused, or the spool could not take them; none was stored.</exception>
-    public IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages)
+    public IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages) => AppendMany(messages, out _);
+
+    /// <summary>The same, and how many of them were not in the spool before.</summary>
+    internal IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages, out int stored)
     {
         ArgumentNullException.ThrowIfNull(messages);
         string[] ids = new string[messages.Count];
+        stored = 0;
         if (messages.Count == 0)
         {
             return ids;
         }
 
-        _file.Write(connection =>
+        stored = _file.Write(connection =>
         {
             Prepare_NeedsTransaction(connection);
             SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
@@ -60,12 +64,14 @@ public sealed class SpoolWriter : IDisposable
             }
 
             limits.RequireRoom(connection, _file.Path, incoming);
+            int added = 0;
             for (int i = 0; i < ids.Length; i++)
             {
-                ids[i] = Append_NeedsTransaction(messages[i]);
+                (ids[i], bool isNew) = Append_NeedsTransaction(messages[i]);
+                added += isNew ? 1 : 0;
             }
 
-            return true;
+            return added;
         });
         return ids;
     }
@@ -94,14 +100,14 @@ public sealed class SpoolWriter : IDisposable
         }
     }
 
-    private string Append_NeedsTransaction(OutgoingMessage message)
+    private (string Id, bool IsNew) Append_NeedsTransaction(OutgoingMessage message)
     {
         long now = _clock.NowMicroseconds();
         if (message.Id is { } own)
         {
             if (RequireSameContent_NeedsTransaction(own, message))
             {
-                return own;
+                return (own, false);
             }
         }
 
@@ -110,11 +116,12 @@ public sealed class SpoolWriter : IDisposable
             .Set("$exchange", message.Exchange)
             .Set("$routingKey", message.RoutingKey)
             .Set("$properties", message.Properties.ToJson())
-            .Set("$expiresAt", message.TimeToLive is { } ttl ? now + (ttl.Ticks / TimeSpan.TicksPerMicrosecond) : null)
-            .Set("$createdAt", now)
+            .Set("$expiresAt", message.ExpiresAt is { } end ? SpoolTime.ToMicroseconds(end)
+                : message.TimeToLive is { } ttl ? now + (ttl.Ticks / TimeSpan.TicksPerMicrosecond) : null)
+            .Set("$createdAt", message.CreatedAt is { } earlier ? SpoolTime.ToMicroseconds(earlier) : now)
             .Set("$body", Bytes(message.Body));
         _insert.ExecuteNonQuery();
-        return id;
+        return (id, true);
     }
 
     /// <summary>False: the id is new. True: the same message is there already. Otherwise it is refused.</summary>

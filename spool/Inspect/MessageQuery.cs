@@ -3,9 +3,12 @@ using Microsoft.Data.Sqlite;
 namespace Quickq.Spool.Inspect;
 
 /// <summary>Finds messages newest first, a page of keys at a time, so that no snapshot is held while the caller does something else.</summary>
-internal sealed class MessageQuery(SqliteConnection connection)
+internal sealed class MessageQuery(SpoolFile file)
 {
     private const int PageSize = 500;
+
+    /// <summary>True for the states that have an index of their own.</summary>
+    public static bool HasIndex(string state) => state is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held or DeliveryState.Rejected;
 
     /// <summary>The sequence numbers of the messages that the filter lets through, newest first.</summary>
     public IEnumerable<long> Find(MessageFilter filter)
@@ -15,7 +18,7 @@ internal sealed class MessageQuery(SqliteConnection connection)
         int left = filter.Limit;
         while (left > 0)
         {
-            List<(long Seq, string RoutingKey)> page = ReadPage(filter, before);
+            List<(long Seq, string RoutingKey)> page = file.Read(connection => ReadPage(connection, filter, before));
             foreach ((long seq, string routingKey) in page)
             {
                 before = seq;
@@ -36,13 +39,13 @@ internal sealed class MessageQuery(SqliteConnection connection)
         }
     }
 
-    private List<(long Seq, string RoutingKey)> ReadPage(MessageFilter filter, long before)
+    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteConnection connection, MessageFilter filter, long before)
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText =
             $"""
             SELECT m.seq, m.routing_key FROM message AS m
-            WHERE m.seq < $before AND {StateCondition(filter, command)}
+            WHERE m.seq < $before AND {StateCondition(connection, filter, command)}
               AND ($since IS NULL OR m.created_at >= $since) AND ($until IS NULL OR m.created_at < $until)
             ORDER BY m.seq DESC LIMIT {PageSize}
             """;
@@ -60,17 +63,18 @@ internal sealed class MessageQuery(SqliteConnection connection)
     }
 
     /// <summary>The states with an index of their own start from it: among millions delivered, three rejected are found at once.</summary>
-    private string StateCondition(MessageFilter filter, SqliteCommand command)
+    private static string StateCondition(SqliteConnection connection, MessageFilter filter, SqliteCommand command)
     {
-        if (filter.Server is null && filter.State is null)
+        if (filter.Server is null && filter.State is null && filter.States is null)
         {
             return "1";
         }
 
-        if (filter.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held or DeliveryState.Rejected)
+        IReadOnlyList<string> states = filter.States ?? (filter.State is { } one ? [one] : []);
+        if (states.Count > 0 && states.All(HasIndex))
         {
-            IEnumerable<string> perServer = ServerIds(filter.Server).Select(server =>
-                $"SELECT message FROM (SELECT message FROM delivery WHERE server = {server} AND state = '{filter.State}' AND message < $before ORDER BY message DESC LIMIT {PageSize})");
+            IEnumerable<string> perServer = ServerIds(connection, filter.Server).SelectMany(server => states.Select(state =>
+                $"SELECT message FROM (SELECT message FROM delivery WHERE server = {server} AND state = '{state}' AND message < $before ORDER BY message DESC LIMIT {PageSize})"));
             string union = string.Join(" UNION ", perServer);
             return union.Length == 0 ? "0" : $"m.seq IN ({union})";
         }
@@ -83,7 +87,7 @@ internal sealed class MessageQuery(SqliteConnection connection)
             """;
     }
 
-    private List<long> ServerIds(string? name)
+    private static List<long> ServerIds(SqliteConnection connection, string? name)
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "SELECT id FROM server WHERE $name IS NULL OR name = $name";

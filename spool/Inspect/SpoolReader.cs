@@ -23,7 +23,7 @@ public sealed class SpoolReader : IDisposable
     public static SpoolReader Open(string path) => new(SpoolFile.OpenForReading(path), TimeProvider.System);
 
     /// <summary>The whole spool at a glance. Costs the same whatever the backlog.</summary>
-    public SpoolOverview ReadOverview() => Guarded(connection =>
+    public SpoolOverview ReadOverview() => _file.Read(connection =>
     {
         int? agent = AgentLock.FindHolder(_file.Path);
         long live = connection.ReadNumber("PRAGMA page_size")
@@ -36,7 +36,7 @@ public sealed class SpoolReader : IDisposable
     });
 
     /// <summary>The ids that an argument of a user means: the exact one, else those that begin with it (at most two: then it is ambiguous).</summary>
-    public IReadOnlyList<string> ResolveIds(string idOrPrefix) => Guarded<IReadOnlyList<string>>(connection =>
+    public IReadOnlyList<string> ResolveIds(string idOrPrefix) => _file.Read<IReadOnlyList<string>>(connection =>
     {
         // GLOB would need escaping; the range does the same and uses the index. '~' sorts behind every character of an id.
         using SqliteCommand command = connection.CreateCommand();
@@ -47,10 +47,10 @@ public sealed class SpoolReader : IDisposable
     });
 
     /// <summary>What became of one message, or null when it is not in the spool.</summary>
-    public MessageStatus? ReadStatus(string id) => Guarded(connection => FindSeq(connection, id) is { } seq ? ReadStatus(connection, seq) : null);
+    public MessageStatus? ReadStatus(string id) => _file.Read(connection => FindSeq(connection, id) is { } seq ? ReadStatus(connection, seq) : null);
 
     /// <summary>One message whole, or null when it is not in the spool.</summary>
-    public StoredMessage? ReadMessage(string id) => Guarded(connection =>
+    public StoredMessage? ReadMessage(string id) => _file.Read(connection =>
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "SELECT seq, properties, body FROM message WHERE id = $id";
@@ -64,19 +64,34 @@ public sealed class SpoolReader : IDisposable
     /// <summary>Messages newest first. Pages by key: between two messages no snapshot is held, however long the caller takes.</summary>
     public IEnumerable<MessageStatus> List(MessageFilter filter)
     {
-        foreach (long seq in new MessageQuery(_file.Connection).Find(filter))
+        foreach (long seq in new MessageQuery(_file).Find(filter))
         {
             // Null when it was removed since its page was read.
-            if (Guarded(connection => ReadStatus(connection, seq)) is { } status)
+            if (_file.Read(connection => ReadStatus(connection, seq)) is { } status)
             {
                 yield return status;
             }
         }
     }
 
+    /// <summary>Messages whole, as a producer would hand them over, oldest first. Between two messages no snapshot is held.</summary>
+    public IEnumerable<OutgoingMessage> Export(MessageFilter filter)
+    {
+        List<long> numbers = [.. new MessageQuery(_file).Find(filter)];
+        numbers.Reverse();
+        foreach (long seq in numbers)
+        {
+            // Null when it was removed meanwhile.
+            if (_file.Read(connection => ReadWhole(connection, seq)) is { } message)
+            {
+                yield return message;
+            }
+        }
+    }
+
     /// <summary>How far the messages with these ids have come at the active servers; an unassigned message is pending.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
-    public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => Guarded(connection =>
+    public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => _file.Read(connection =>
     {
         bool pending = false, rejected = false;
         foreach (string id in ids)
@@ -97,18 +112,6 @@ public sealed class SpoolReader : IDisposable
 
     /// <summary>Closes the spool.</summary>
     public void Dispose() => _file.Dispose();
-
-    private T Guarded<T>(Func<SqliteConnection, T> read)
-    {
-        try
-        {
-            return read(_file.Connection);
-        }
-        catch (SqliteException failure)
-        {
-            throw SqliteFailure.Translate(failure, _file.Path);
-        }
-    }
 
     private List<ServerOverview> ReadServers(SqliteConnection connection, bool agentRuns)
     {
@@ -168,6 +171,24 @@ public sealed class SpoolReader : IDisposable
         return found.Read()
             ? new MessageStatus(found.GetString(0), found.TextOrNull(1), found.GetString(2), found.TimeOrNull(3)!.Value, found.TimeOrNull(4), rows)
             : null;
+    }
+
+    private static OutgoingMessage? ReadWhole(SqliteConnection connection, long seq)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT id, exchange, routing_key, properties, created_at, expires_at, body FROM message WHERE seq = $seq";
+        command.Parameters.AddWithValue("$seq", seq);
+        using SqliteDataReader row = command.ExecuteReader();
+        return !row.Read() ? null : new OutgoingMessage
+        {
+            Id = row.GetString(0),
+            Exchange = row.TextOrNull(1),
+            RoutingKey = row.GetString(2),
+            Properties = MessageProperties.FromJson(row.GetString(3)),
+            CreatedAt = row.TimeOrNull(4),
+            ExpiresAt = row.TimeOrNull(5),
+            Body = row.GetFieldValue<byte[]>(6),
+        };
     }
 
     private static long? FindSeq(SqliteConnection connection, string id)

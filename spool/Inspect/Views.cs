@@ -74,6 +74,9 @@ public sealed record MessageFilter
 
     /// <summary>At most so many; default 100.</summary>
     public int Limit { get; init; } = 100;
+
+    /// <summary>Instead of <see cref="State"/>: several states, each with an index of its own.</summary>
+    internal IReadOnlyList<string>? States { get; init; }
 }
 
 /// <summary>How far messages have come that somebody waits for.</summary>

@@ -36,5 +36,17 @@ public sealed record OperatorAct
 /// <param name="Messages">Messages with at least one changed row.</param>
 /// <param name="Changed">Rows (message and server) changed.</param>
 /// <param name="Probed">Rows that wait only because their exchange is suspended: it is probed at once.</param>
-/// <param name="Left">Rows left as they are, by state.</param>
-public sealed record OperatorReport(int Messages, int Changed, int Probed, IReadOnlyDictionary<string, int> Left);
+/// <param name="Unassigned">Messages without a row: no server was known when they were accepted.</param>
+/// <param name="Left">Rows left as they are, by state; not told for a filter without a state, which means the rows that the act can change.</param>
+public sealed record OperatorReport(int Messages, int Changed, int Probed, int Unassigned, IReadOnlyDictionary<string, int> Left);
+
+/// <summary>What a replay did, or would do, at its server.</summary>
+/// <param name="Again">Messages that it has had and gets again.</param>
+/// <param name="Created">Messages that it never had and gets now.</param>
+/// <param name="Expired">Messages left out because their time to live is over.</param>
+public sealed record ReplayReport(int Again, int Created, int Expired);
+
+/// <summary>What a purge did, or would do.</summary>
+/// <param name="Messages">Messages removed.</param>
+/// <param name="GivenBackBytes">Bytes by which the file became smaller.</param>
+public sealed record PurgeReport(long Messages, long GivenBackBytes);

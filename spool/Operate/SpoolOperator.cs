@@ -1,13 +1,17 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Inspect;
+using Quickq.Spool.Operate;
+using Quickq.Spool.Schema;
+using Quickq.Spool.Upkeep;
 
 namespace Quickq.Spool;
 
 /// <summary>An operator's word: retry, hold, release and cancel messages, pause and resume servers. Works with and without an agent.</summary>
 /// <remarks>
 /// Rows are changed a few hundred at a time, each step in a durable transaction of its own, so that producers never wait long. An act that is broken off has done
-/// what its steps did. Counters change with the rows; whatever becomes pending moves the server's rewind mark, by which the agent finds it.
+/// what its steps did. Counters change with the rows; whatever becomes pending moves the server's rewind mark, by which the agent finds it. Oldest first, so that
+/// what becomes due goes out in the order of acceptance even while the agent is at work.
 /// </remarks>
 public sealed class SpoolOperator : IDisposable
 {
@@ -33,79 +37,158 @@ public sealed class SpoolOperator : IDisposable
     /// <param name="dryRun">Only count.</param>
     public OperatorReport Apply(OperatorAct act, IReadOnlyCollection<string> ids, string? server, bool dryRun)
     {
-        using SqliteCommand select = _file.Connection.CreateCommand();
-        select.CommandText = "SELECT seq FROM message WHERE id = $id";
-        select.Parameters.AddWithValue("$id", "");
-        List<long> numbers = [.. ids.Select(id => select.Set("$id", id).ReadNumber()).Where(seq => seq > 0)];
-        return Apply(act, numbers, server, state: null, dryRun);
+        List<long> numbers = _file.Read(connection =>
+        {
+            using SqliteCommand select = connection.Prepare("SELECT seq FROM message WHERE id = $id", "$id");
+            return ids.Select(id => select.Set("$id", id).ReadNumber()).Where(seq => seq > 0).Order().ToList();
+        });
+        return Apply(act, numbers, server, state: null, dryRun, tellLeft: true);
     }
 
     /// <summary>Does <paramref name="act"/> to the rows that the filter lets through; its limit counts messages.</summary>
     /// <param name="act">What to do.</param>
     /// <param name="filter">Which messages, and by its server and state which of their rows.</param>
     /// <param name="dryRun">Only count.</param>
-    public OperatorReport Apply(OperatorAct act, MessageFilter filter, bool dryRun) =>
-        Apply(act, new MessageQuery(_file.Connection).Find(filter), filter.Server, filter.State, dryRun);
+    public OperatorReport Apply(OperatorAct act, MessageFilter filter, bool dryRun)
+    {
+        // All states but these would only be counted as left: among millions delivered, what is due or parked is found by its index.
+        bool indexed = filter.State is null && act.From.All(MessageQuery.HasIndex);
+        List<long> numbers = [.. new MessageQuery(_file).Find(indexed ? filter with { States = act.From } : filter)];
+        numbers.Reverse();
+        return Apply(act, numbers, filter.Server, filter.State, dryRun, tellLeft: filter.State is not null);
+    }
 
     /// <summary>Stops or starts forwarding to a server, across restarts of the agent. False when there is no such server.</summary>
-    public bool SetPaused(string server, bool paused) => _file.Write(connection =>
+    public bool SetPaused(string server, bool paused) => RunStep(connection =>
     {
         using SqliteCommand update = connection.Prepare("UPDATE server SET paused = $paused WHERE name = $name", "$paused", "$name");
         return update.Set("$paused", paused ? 1 : 0).Set("$name", server).ExecuteNonQuery() == 1;
     });
 
+    /// <summary>Makes delivered messages that are still in the spool due again at one server, and those that it has no row for because it came later.</summary>
+    /// <param name="server">The server's name; it must be known.</param>
+    /// <param name="since">Only what this server settled, or for a message that it never had the spool accepted, at this time or later.</param>
+    /// <param name="until">Only what was settled (or accepted) before this time.</param>
+    /// <param name="dryRun">Only count.</param>
+    public ReplayReport Replay(string server, DateTimeOffset? since, DateTimeOffset? until, bool dryRun)
+    {
+        var replay = new DeliveryReplay(_file.Read(connection => FindServer(connection, server)), since, until, _clock.NowMicroseconds());
+        int again = 0, created = 0, expired = 0;
+        for (long? after = 0; after is { } position;)
+        {
+            (IReadOnlyList<DeliveryReplay.Candidate> candidates, after) = _file.Read(connection => replay.ReadPage(connection, position));
+            expired += candidates.Count(candidate => candidate.IsExpired);
+            foreach (DeliveryReplay.Candidate[] chunk in candidates.Where(candidate => !candidate.IsExpired).Chunk(StepSize))
+            {
+                (int Again, int Created) done = dryRun
+                    ? (chunk.Count(candidate => !candidate.IsMissing), chunk.Count(candidate => candidate.IsMissing))
+                    : RunStep(connection => replay.Write_NeedsTransaction(connection, chunk));
+                again += done.Again;
+                created += done.Created;
+            }
+        }
+
+        return new ReplayReport(again, created, expired);
+    }
+
+    /// <summary>Removes messages that every server was done with before <paramref name="settledBefore"/>, and gives free pages back to the disk.</summary>
+    /// <param name="settledBefore">The latest settlement of a message must be older.</param>
+    /// <param name="dryRun">Only count.</param>
+    public PurgeReport Purge(DateTimeOffset settledBefore, bool dryRun)
+    {
+        long before = SpoolTime.ToMicroseconds(settledBefore);
+        long removed = 0;
+        for (var page = new ReapPage([], Next: 0, IsLast: false); !page.IsLast;)
+        {
+            long after = page.Next;
+            page = _file.Read(connection => SettledMessageReaper.FindSome(connection, after, before));
+            IReadOnlyList<long> found = page.Messages;
+            removed += dryRun || found.Count == 0 ? found.Count : RunStep(connection => SettledMessageReaper.Remove_NeedsTransaction(connection, found));
+        }
+
+        long size = _file.Read(connection => connection.ReadNumber("PRAGMA page_size"));
+        long pages = PageCount();
+        while (!dryRun && PageCount(free: true) > 0 && _file.UnderLock(SettledMessageReaper.GiveBackSomePages_NeedsLock) > 0)
+        {
+            Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: true);
+        }
+
+        return new PurgeReport(removed, size * (pages - PageCount()));
+
+        long PageCount(bool free = false) => _file.Read(connection => connection.ReadNumber(free ? "PRAGMA freelist_count" : "PRAGMA page_count"));
+    }
+
     /// <summary>Closes the spool.</summary>
     public void Dispose() => _file.Dispose();
 
-    private OperatorReport Apply(OperatorAct act, IEnumerable<long> numbers, string? server, string? state, bool dryRun)
+    private OperatorReport Apply(OperatorAct act, List<long> numbers, string? server, string? state, bool dryRun, bool tellLeft)
     {
-        int messages = 0, changed = 0, probed = 0;
+        int messages = 0, changed = 0, probed = 0, unassigned = 0;
         var left = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (long[] step in numbers.Chunk(StepSize))
+        foreach (long[] chunk in numbers.Chunk(StepSize))
         {
             // Counting needs no lock; only what changes something waits for it.
-            Step done = dryRun ? Run(_file.Connection, write: false) : _file.Write(connection => Run(connection, write: true));
-            messages += done.Messages;
-            changed += done.Changed;
-            probed += done.Probed;
-            foreach ((string other, int rows) in done.Left)
+            Step step = _file.Read(connection => ReadStep(connection, act, chunk, server, state));
+            if (!dryRun && step.HasWork)
+            {
+                step = RunStep(connection =>
+                {
+                    Step now = ReadStep(connection, act, chunk, server, state);
+                    Write_NeedsTransaction(connection, act, now);
+                    return now;
+                });
+            }
+
+            messages += step.Messages;
+            changed += step.Rows.Count;
+            probed += step.Probes.Count;
+            unassigned += step.Unassigned;
+            foreach ((string other, int rows) in tellLeft ? step.Left : [])
             {
                 left[other] = left.GetValueOrDefault(other) + rows;
             }
-
-            Step Run(SqliteConnection connection, bool write) => RunStep(connection, act, step, server, state, write);
         }
 
-        return new OperatorReport(messages, changed, probed, left);
+        return new OperatorReport(messages, changed, probed, unassigned, left);
     }
 
-    private Step RunStep(SqliteConnection connection, OperatorAct act, long[] numbers, string? server, string? state, bool write)
+    /// <summary>One durable transaction; then a checkpoint if the log grew long and no agent is there to make it.</summary>
+    private T RunStep<T>(Func<SqliteConnection, T> work)
     {
-        var step = new Step();
+        T done = _file.Write(connection =>
+        {
+            SpoolSchema.RequireWritable(connection, _file.Path);
+            return work(connection);
+        });
+        Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: true);
+        return done;
+    }
+
+    private long FindServer(SqliteConnection connection, string name)
+    {
+        using SqliteCommand select = connection.Prepare("SELECT id FROM server WHERE name = $name", "$name");
+        return select.Set("$name", name).ReadNumber() is var id and > 0
+            ? id
+            : throw new SpoolException(SpoolFault.NotFound, _file.Path, $"there is no server '{name}' in the spool {_file.Path}");
+    }
+
+    private static Step ReadStep(SqliteConnection connection, OperatorAct act, long[] numbers, string? server, string? state)
+    {
+        var step = new Step { Unassigned = (int)connection.ReadNumber($"SELECT count(*) FROM unassigned WHERE message IN ({string.Join(',', numbers)})") };
         foreach (Row row in ReadRows(connection, numbers, server, state))
         {
             if (act.From.Contains(row.State, StringComparer.Ordinal))
             {
-                step.Count(row);
+                step.Rows.Add(row);
             }
             else if (row.Suspended && act == OperatorAct.Retry)
             {
-                step.Probed++;
+                step.Probes.Add(row);
             }
             else
             {
                 step.Left[row.State] = step.Left.GetValueOrDefault(row.State) + 1;
             }
-
-            if (write && row.Suspended && act == OperatorAct.Retry)
-            {
-                Probe_NeedsTransaction(connection, row);
-            }
-        }
-
-        if (write)
-        {
-            Write_NeedsTransaction(connection, act, step);
         }
 
         return step;
@@ -130,6 +213,11 @@ public sealed class SpoolOperator : IDisposable
                 // Its time ran out; whoever wants it sent all the same does not want it to expire at once again.
                 keepForEver.Set("$message", row.Message).ExecuteNonQuery();
             }
+        }
+
+        foreach (Row row in step.Probes)
+        {
+            Probe_NeedsTransaction(connection, row);
         }
 
         foreach (IGrouping<(long Server, string State), Row> group in step.Rows.GroupBy(row => (row.Server, row.State)))
@@ -177,22 +265,16 @@ public sealed class SpoolOperator : IDisposable
 
     private sealed class Step
     {
-        private readonly HashSet<long> _messages = [];
-
         public List<Row> Rows { get; } = [];
+
+        public List<Row> Probes { get; } = [];
 
         public Dictionary<string, int> Left { get; } = new(StringComparer.Ordinal);
 
-        public int Probed { get; set; }
+        public required int Unassigned { get; init; }
 
-        public int Changed => Rows.Count;
+        public int Messages => Rows.DistinctBy(row => row.Message).Count();
 
-        public int Messages => _messages.Count;
-
-        public void Count(Row row)
-        {
-            Rows.Add(row);
-            _messages.Add(row.Message);
-        }
+        public bool HasWork => Rows.Count + Probes.Count > 0;
     }
 }

@@ -56,8 +56,8 @@ internal static class SpoolSchema
         }
     }
 
-    /// <summary>Refuses to read a spool of a newer format that this program must not write either: its rows may mean something else.</summary>
-    public static void RequireReadable(SqliteConnection connection, string path)
+    /// <inheritdoc cref="RequireWritable(SqliteConnection, string, SpoolLimits)"/>
+    public static void RequireWritable(SqliteConnection connection, string path)
     {
         if (connection.ReadNumber("PRAGMA user_version") != Format)
         {
@@ -65,6 +65,9 @@ internal static class SpoolSchema
             RequireWritable(connection, path, SpoolLimits.Read(settings, path));
         }
     }
+
+    /// <summary>Refuses to read a spool of a newer format that this program must not write either: its rows may mean something else.</summary>
+    public static void RequireReadable(SqliteConnection connection, string path) => RequireWritable(connection, path);
 
     /// <summary>The refusal of a file that is not a spool.</summary>
     public static SpoolException NotASpool(string path) => new(SpoolFault.NotASpool, path,

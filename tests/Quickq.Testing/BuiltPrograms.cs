@@ -9,6 +9,9 @@ public static class BuiltPrograms
     /// <summary>QUICKQ_SPOOL_CLI, else artifacts/bin/Quickq.SpoolCli.</summary>
     public static string SpoolCli => Find("QUICKQ_SPOOL_CLI", "Quickq.SpoolCli", $"{Flavour}_net10.0", "quickq-spool");
 
+    /// <summary>The folder that PYTHONPATH names to try the Python package as it stands in the tree.</summary>
+    public static string PythonPackage => Path.Combine(Output.Parent!.Parent!.Parent!.Parent!.FullName, "python-shim");
+
     // Tests run in artifacts/bin/<project>/<flavour>/.
     private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));
 

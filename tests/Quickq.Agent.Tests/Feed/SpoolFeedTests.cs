@@ -71,8 +71,21 @@ public sealed class SpoolFeedTests : IDisposable
         Assert.Equal([3, 4, 5], Next(feed, 3));
     }
 
+    [Fact]
+    public void Exchanges_that_are_passed_by_are_not_read_again_until_somebody_goes_back()
+    {
+        _spool.Execute("UPDATE server SET exchange = 'default'; UPDATE message SET exchange = 'other' WHERE seq IN (2, 9)");
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+
+        Assert.Equal([2, 9], Next(feed, 100, but: ["default"]));
+        Assert.Empty(Next(feed, 100, but: ["default"]));
+        Assert.Equal(10, feed.Position);
+        feed.GoBackBefore(1);
+        Assert.Equal([1, 3, 4], Next(feed, 3, but: ["other"]));
+    }
+
     public void Dispose() => _spool.Dispose();
 
-    private static long[] Next(SpoolFeed feed, int count, long bytes = long.MaxValue, long barrier = long.MaxValue) =>
-        [.. feed.Next(count, bytes, barrier).Select(message => message.Seq)];
+    private static long[] Next(SpoolFeed feed, int count, long bytes = long.MaxValue, long barrier = long.MaxValue, params string[] but) =>
+        [.. feed.Next(count, bytes, barrier, but).Select(message => message.Seq)];
 }

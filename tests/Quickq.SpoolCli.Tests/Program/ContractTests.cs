@@ -74,6 +74,16 @@ public sealed partial class ContractTests : IDisposable
     [InlineData("list")]
     [InlineData("show")]
     [InlineData("wait")]
+    [InlineData("retry")]
+    [InlineData("hold")]
+    [InlineData("release")]
+    [InlineData("cancel")]
+    [InlineData("pause")]
+    [InlineData("resume")]
+    [InlineData("replay")]
+    [InlineData("purge")]
+    [InlineData("export")]
+    [InlineData("import")]
     public async Task The_help_of_a_verb(string verb)
     {
         var help = (await _quickq.RunAsync(verb, "--help")).MustSucceed().Stdout;

@@ -32,6 +32,14 @@ internal static class SpoolRows
         """,
         new { id, server, state, reason });
 
+    /// <summary>Sets the state of one message at one server, and the counters with it.</summary>
+    public static void Put(this TempSpool spool, string id, string server, string state)
+    {
+        var old = spool.Value<string>("SELECT d.state FROM delivery AS d JOIN message AS m ON m.seq = d.message JOIN server AS s ON s.id = d.server WHERE m.id = @id AND s.name = @server", new { id, server });
+        spool.Settle(id, server, state);
+        spool.Execute($"UPDATE server SET {old} = {old} - 1, {state} = {state} + 1 WHERE name = @server", new { server });
+    }
+
     public static void Execute(this TempSpool spool, string sql, object? parameters = null)
     {
         using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = spool.Path, Pooling = false }.ConnectionString);

@@ -1,0 +1,118 @@
+"""Makes a new spool whole or not at all: under another name first, synced, then linked to its own name."""
+
+import os
+import sqlite3
+
+from . import processes
+from .connecting import APPLICATION_ID, connect
+from .errors import SpoolError, spool_error
+from .lock import WriteLock
+
+#: The format that this package makes and knows.
+FORMAT = 1
+
+_GROUP_MAY_USE = 0o660  # -wal and -shm take the mode of the file
+
+
+def is_missing(resolved: str) -> bool:
+    """True when there is no spool at the path: no file, or an empty one."""
+    try:
+        return os.stat(resolved).st_size == 0
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        return True  # the folder does not exist: making the spool says so
+    except OSError as error:
+        raise spool_error(
+            "PermissionDenied" if isinstance(error, PermissionError) else "InputOutput", resolved,
+            "cannot look at {}: {}".format(resolved, error.strerror), "use an account of the group that owns the spool's folder") from None
+
+
+def create(resolved: str) -> None:
+    """Makes the spool if there is none; does nothing when another process was first."""
+    lock = WriteLock(resolved)
+    try:
+        lock.acquire()
+        try:
+            if is_missing(resolved):
+                _make_needs_lock(resolved)
+        finally:
+            lock.release(committed=False)
+    finally:
+        lock.close()
+
+
+def _make_needs_lock(resolved: str) -> None:
+    draft = "{}.new.{}".format(resolved, os.getpid())
+    try:
+        _remove_draft(draft)
+        try:
+            _write_draft(draft)
+            _sync(draft)
+            if os.path.exists(resolved):  # an empty file
+                os.rename(draft, resolved)
+            else:
+                try:
+                    os.link(draft, resolved)
+                except FileExistsError:
+                    return  # a program that does not know the lock was first
+        finally:
+            _remove_draft(draft)
+        _sync(os.path.dirname(resolved))
+    except OSError as error:
+        raise _refusal(resolved, error) from None
+    except sqlite3.Error as error:
+        raise spool_error(
+            "CannotCreate", resolved, "cannot make the spool {}: {}".format(resolved, error),
+            "check the permissions and the free space of {}".format(os.path.dirname(resolved))) from None
+
+
+def _write_draft(draft: str) -> None:
+    # Made by us first, so that its mode does not depend on the umask.
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, _GROUP_MAY_USE)
+    try:
+        os.fchmod(descriptor, _GROUP_MAY_USE)
+    finally:
+        os.close(descriptor)
+    with processes.sqlite_gate:
+        connection = connect(draft)
+        try:
+            # auto_vacuum can only be chosen before the first table is made; WAL is recorded in the header.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript("BEGIN IMMEDIATE;\n{}\nPRAGMA application_id={}; PRAGMA user_version={}; COMMIT;".format(
+                schema(), APPLICATION_ID, FORMAT))
+            # The draft is nobody else's: it must be one whole file before it gets its name.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
+
+def schema() -> str:
+    """The tables, as this package carries them."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "schema.sql"), encoding="utf-8") as text:
+        return text.read()
+
+
+def _remove_draft(draft: str) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        try:
+            os.unlink(draft + suffix)
+        except FileNotFoundError:
+            pass
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refusal(resolved: str, error: OSError) -> SpoolError:
+    folder = os.path.dirname(resolved)
+    fault = "PermissionDenied" if isinstance(error, PermissionError) else "CannotCreate"
+    return spool_error(
+        fault, resolved, "cannot make {}: {}".format(resolved, error.strerror),
+        "check the permissions and the free space of {}".format(folder))

@@ -1,0 +1,145 @@
+"""Topics and payload members as the Satellite Data Services group of the SSEC writes them.
+
+A topic has nine words: ``satellite_type.satellite_family.satellite_id.satellite_instrument.medium.server_type.format.classification.status``.
+
+>>> topic_for({"satellite_ID": "G16", "satellite_family": "GOES", "instrument": "ABI", "medium": "adde",
+...            "server_type": "realtime", "message_type": "band", "status": "end"})
+'geo.goes.g16.abi.adde.realtime.ncdf.band.end'
+>>> topic("geo", "himawari", "9", "ahi", "file", "delta", "hsf", "image", "complete")
+'geo.himawari.9.ahi.file.delta.hsf.image.complete'
+
+A word that is missing is a ``ValueError`` with its name; a value that is not among the known ones passes, with a warning
+to the logger ``quickq``.
+"""
+
+import json
+import os
+from datetime import datetime, timedelta, timezone
+from typing import Any, Dict, List, Mapping, Optional, Set
+
+_FORBIDDEN = set(". \t\r\n*#")
+
+
+def _read_table() -> Dict[str, Any]:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "topics.json"), encoding="utf-8") as text:
+        table = json.load(text)
+    assert isinstance(table, dict)
+    return table
+
+
+_TABLE = _read_table()
+_told = set()  # type: Set[str]
+
+#: The nine words, in order.
+WORDS = tuple(_TABLE["words"])
+
+
+def topic(satellite_type: str, satellite_family: str, satellite_id: str, satellite_instrument: str, medium: str,
+          server_type: str, format: str, classification: str, status: str) -> str:
+    """The topic of nine words, each checked."""
+    given = (satellite_type, satellite_family, satellite_id, satellite_instrument, medium, server_type, format, classification, status)
+    for name, word in zip(WORDS, given):
+        _check_word(name, word)
+    text = ".".join(given)
+    _warn(validate_topic(text))
+    return text
+
+
+def topic_for(payload: Mapping[str, Any]) -> str:
+    """The topic of an event, derived from its members (see the table in ``docs/python.md``)."""
+    words = {}  # type: Dict[str, str]
+    for name in ("satellite_family",) + WORDS:
+        if name not in words:
+            words[name] = _derive(name, payload, words)
+    return topic(*(words[name] for name in WORDS))
+
+
+def validate_topic(topic: str) -> List[str]:
+    """What is unusual about a topic: a text for each word that is not among the known ones, none for a perfect topic.
+
+    >>> validate_topic("geo.goes.g16.abi.adde.realtime.ncdf.band.end")
+    []
+    >>> validate_topic("geo.goes.g20.abi.adde.realtime.ncdf.band.end")
+    ["the satellite_id 'g20' is not among the known ones (g16, g17, g18, g19, 8, 9)"]
+    >>> validate_topic("geo.goes.g16")
+    Traceback (most recent call last):
+    ...
+    ValueError: the topic 'geo.goes.g16' has no satellite_instrument (3 words of 9)
+    """
+    words = topic.split(".")
+    if len(words) < len(WORDS):
+        raise ValueError("the topic '{}' has no {} ({} words of {})".format(topic, WORDS[len(words)], len(words), len(WORDS)))
+    if len(words) > len(WORDS):
+        raise ValueError("the topic '{}' has {} words, not {}: '{}' is one too many".format(topic, len(words), len(WORDS), words[len(WORDS)]))
+    unusual = []
+    for name, word in zip(WORDS, words):
+        _check_word(name, word)
+        known = _TABLE["known"][name]
+        if word not in known:
+            unusual.append("the {} '{}' is not among the known ones ({})".format(name, word, ", ".join(known)))
+    return unusual
+
+
+def format_datetime(when: datetime) -> str:
+    """A time as payloads have it, with one decimal, cut off: in UTC; one without a time zone is taken for UTC.
+
+    >>> format_datetime(datetime(2024, 6, 27, 15, 30, 54, 699999))
+    '2024-06-27 15:30:54.6'
+    """
+    if when.tzinfo is not None:
+        when = when.astimezone(timezone(timedelta(0)))
+    return "{:%Y-%m-%d %H:%M:%S}.{}".format(when, when.microsecond // 100000)
+
+
+def injector_script(path: Optional[str] = None) -> str:
+    """What ``__injector_script__`` holds: ``user@host:/path/of/script``, of the running script unless another is given."""
+    import pwd
+    import socket
+    import sys
+
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    host = socket.gethostname()
+    return "{}@{}:{}".format(user, host if "." in host else socket.getfqdn(host), os.path.abspath(path or sys.argv[0]))
+
+
+def _derive(name: str, payload: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    family = _TABLE["families"].get(words.get("satellite_family"), {})
+    member = _TABLE["members"][name]
+    given = payload.get(member)
+    if name == "satellite_type" and name in family:
+        given = family[name]
+    if given is None:
+        given = family.get(name)
+    if given is None:
+        raise ValueError("the payload has no {}: the topic's word {} cannot be derived".format(member, name))
+    if isinstance(given, bool) or not isinstance(given, (str, int)):
+        raise ValueError("the payload's {} is neither text nor a whole number: the topic's word {} cannot be derived".format(member, name))
+    word = str(given)
+    if name in _TABLE["lowerCase"]:
+        word = word.lower()
+    prefix = _TABLE["prefixes"].get(words.get("satellite_family"), {}).get(name)
+    if prefix is not None and word.startswith(prefix):
+        word = word[len(prefix):]
+    synonyms = _TABLE["synonyms"].get(name, {})
+    return str(synonyms.get(word, word))
+
+
+def _check_word(name: str, word: str) -> None:
+    if not isinstance(word, str) or not word:
+        raise ValueError("the topic's word {} is missing".format(name))
+    if _FORBIDDEN.intersection(word):
+        raise ValueError("the topic's word {} is '{}': a word has no dots, spaces or wildcards".format(name, word))
+
+
+def _warn(unusual: List[str]) -> None:
+    if not unusual:
+        return
+    from .notices import log
+
+    for text in unusual:
+        if text not in _told:
+            _told.add(text)
+            log().warning("%s", text)

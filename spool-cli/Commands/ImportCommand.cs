@@ -1,0 +1,58 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Intake;
+using Quickq.SpoolCli.Output;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>import</c>: stores the messages of an export, to be delivered to every server of this spool.</summary>
+internal sealed class ImportCommand
+{
+    private const string Details =
+        """
+        Reads what export wrote, from standard input or --file, and stores it in that order, to be delivered to every server
+        of this spool; what had been delivered before the export too. Ids are kept: what is in the spool already is not stored
+        again, so that an import which was broken off is simply repeated. Time of acceptance and expiry are kept as well.
+
+        A line that cannot be stored ends the import with its number; all lines before it are stored. SIGTERM and SIGINT end
+        it after the line that was read last.
+
+        Examples:
+          quickq-spool import --file spool.ndjson
+          ssh other quickq-spool export --state pending | quickq-spool import
+
+        Exit codes: 0 all stored, or there already; 64 wrong use; 65 a line that is no message, a message that does not fit,
+        the same id with other content; 66 no such file; 73 the spool cannot be made; 74 input/output error; 75 try later
+        (full, locked, stopped by a signal); 77 no permission; 78 spool of a newer version.
+        """;
+
+    private readonly Option<string?> _file = Options.Value("--file", "F", "read from F ('-' for standard input)");
+    private readonly Option<string?> _spool = Options.Spool();
+
+    public static Verb Create()
+    {
+        var import = new ImportCommand();
+        return new Verb(new Command("import", "stores messages that export wrote") { import._file, import._spool }, Details, import.Run);
+    }
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var input = PayloadInput.Open(typed.GetValue(_file), streams);
+        using var stop = new StopSignal();
+        using var writer = SpoolWriter.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        var import = new MessageImport(writer);
+        import.Run(input, stop);
+        writer.CheckpointIfAlone(isLast: true);
+        streams.Output.Write($"{Printable.Count(import.Stored, "message")} stored, {Printable.Count(import.KnownBefore)} in the spool already\n");
+        if (!stop.IsRaised)
+        {
+            return ExitCode.Done;
+        }
+
+        streams.Output.Flush();
+        streams.Error.WriteLine($"quickq-spool: stopped by a signal after line {import.LineNumber}; repeat the import to go on");
+        return ExitCode.TryLater;
+    }
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Output;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>purge</c>: removes messages that every server is done with, and makes the spool's file smaller.</summary>
+internal sealed class PurgeCommand
+{
+    private const string Details =
+        """
+        Removes messages that are delivered, cancelled or expired at every server, when the last of that is older than
+        --older-than: never one that a server still waits for, that is held or parked, or that no server was given yet. What
+        is removed can neither be replayed nor asked for any more. The agent does the same after the retention time; purge is
+        for when the disk is wanted sooner. Freed space goes back to the disk. On a terminal it asks first.
+
+        Examples:
+          quickq-spool purge --older-than 1d --dry-run
+          quickq-spool purge --older-than 0s --yes
+
+        Exit codes: 0 done, also when nothing was to remove; 64 wrong use; 65 not a spool; 66 no such spool; 74 input/output
+        error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
+        """;
+
+    private readonly Option<string?> _olderThan = Options.Value("--older-than", "TIME", "only what was settled before this time; must be given");
+    private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");
+    private readonly Option<string?> _spool = Options.Spool();
+
+    public static Verb Create()
+    {
+        var purge = new PurgeCommand();
+        var syntax = new Command("purge", "removes messages that every server is done with")
+        {
+            purge._olderThan, purge._dryRun, purge._yes, purge._spool,
+        };
+        return new Verb(syntax, Details, purge.Run);
+    }
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var before = Values.Instant("--older-than", typed.GetValue(_olderThan), streams.Clock)
+            ?? throw CommandException.WrongUse("purge needs an age", "quickq-spool purge --older-than 1d; 0s means everything that is settled");
+        using var spool = SpoolOperator.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        if (typed.GetValue(_dryRun))
+        {
+            Tell(streams, spool.Purge(before, dryRun: true), dryRun: true);
+            return ExitCode.Done;
+        }
+
+        if (!typed.GetValue(_yes) && streams.InputIsTerminal && spool.Purge(before, dryRun: true) is { Messages: > 0 } plan
+            && !Question.IsAnsweredYes(streams, $"remove {Printable.Count(plan.Messages, "settled message")} for good?"))
+        {
+            return ExitCode.TryLater;
+        }
+
+        Tell(streams, spool.Purge(before, dryRun: false), dryRun: false);
+        return ExitCode.Done;
+    }
+
+    private static void Tell(StandardStreams streams, PurgeReport report, bool dryRun)
+    {
+        var shrunk = report.GivenBackBytes > 0 ? $"; {ByteSize.Describe(report.GivenBackBytes)} went back to the disk" : "";
+        streams.Output.Write(report.Messages == 0
+            ? $"nothing to remove{shrunk}\n"
+            : $"{Printable.Count(report.Messages, "message")} {(dryRun ? "would be" : report.Messages == 1 ? "is" : "are")} removed{shrunk}\n");
+    }
+}

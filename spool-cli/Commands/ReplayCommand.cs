@@ -1,0 +1,99 @@
+using System.CommandLine;
+using Quickq.Spool;
+using Quickq.SpoolCli.CommandLine;
+using Quickq.SpoolCli.Output;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Commands;
+
+/// <summary><c>replay</c>: delivered messages that are still in the spool go to one server again; a new server gets what came before it.</summary>
+internal sealed class ReplayCommand
+{
+    private const string Details =
+        """
+        Makes what the server was sent due again, as far as it is still in the spool (the retention time, 7 days unless
+        configured), and gives it the messages that it never had because it was configured later. --since and --until go by
+        the time when this server confirmed a message, and for one that it never had by the time of acceptance: ISO 8601 (UTC
+        unless it names a zone) or a duration back from now. Without them everything is replayed.
+
+        Other servers get nothing again. A message goes out under its old id, so that a consumer can tell it from a new one.
+        What is undelivered, given up, or over its time to live is left as it is. On a terminal it asks first.
+
+        Examples:
+          quickq-spool replay --server mq2 --since 2h --dry-run
+          quickq-spool replay --server mq2 --since 2026-01-02T03:00:00Z --until 2026-01-02T05:00:00Z
+          quickq-spool replay --server new-server --yes
+
+        Exit codes: 0 done, also when nothing was to replay; 64 wrong use; 65 not a spool; 66 no such spool or server; 74
+        input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
+        """;
+
+    private readonly Option<string?> _server = Options.Value("--server", "NAME", "the server that gets the messages; must be given");
+    private readonly Option<string?> _since = Options.Value("--since", "TIME", "only what was confirmed at this time or later");
+    private readonly Option<string?> _until = Options.Value("--until", "TIME", "only what was confirmed before this time");
+    private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");
+    private readonly Option<string?> _spool = Options.Spool();
+
+    public static Verb Create()
+    {
+        var replay = new ReplayCommand();
+        var syntax = new Command("replay", "sends delivered messages to one server again, or fills a new one")
+        {
+            replay._server, replay._since, replay._until, replay._dryRun, replay._yes, replay._spool,
+        };
+        return new Verb(syntax, Details, replay.Run);
+    }
+
+    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var server = typed.GetValue(_server) ?? throw CommandException.WrongUse("replay needs the server that gets the messages", "quickq-spool replay --server NAME");
+        var since = Values.Instant("--since", typed.GetValue(_since), streams.Clock);
+        var until = Values.Instant("--until", typed.GetValue(_until), streams.Clock);
+        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var active = IsActive(path, server);
+        using var spool = SpoolOperator.Open(path);
+        ReplayReport Replay(bool dryRun) => spool.Replay(server, since, until, dryRun);
+
+        if (typed.GetValue(_dryRun))
+        {
+            Tell(streams.Output, Replay(dryRun: true), server, dryRun: true);
+            return ExitCode.Done;
+        }
+
+        if (!typed.GetValue(_yes) && streams.InputIsTerminal && Replay(dryRun: true) is var plan && plan.Again + plan.Created > 0
+            && !Question.IsAnsweredYes(streams, $"replay {Printable.Count(plan.Again + plan.Created, "message")} to {Printable.Text(server)}?"))
+        {
+            return ExitCode.TryLater;
+        }
+
+        Tell(streams.Output, Replay(dryRun: false), server, dryRun: false);
+        if (!active)
+        {
+            streams.Output.Flush();
+            streams.Error.WriteLine($"quickq-spool: {server} is not in the agent's configuration: its messages wait until it is back there");
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static bool IsActive(string path, string server)
+    {
+        using var reader = SpoolReader.Open(path);
+        ServerNames.Require(reader, server);
+        return reader.ReadOverview().Servers.Any(known => known.Active && string.Equals(known.Name, server, StringComparison.Ordinal));
+    }
+
+    private static void Tell(TextWriter output, ReplayReport report, string server, bool dryRun)
+    {
+        var messages = report.Again + report.Created;
+        output.Write(messages == 0
+            ? "nothing to replay\n"
+            : $"{Printable.Count(messages, "message")} {(dryRun ? "would be" : messages == 1 ? "is" : "are")} due at {Printable.Text(server)}: " +
+              $"{Printable.Count(report.Again)} again, {Printable.Count(report.Created)} for the first time\n");
+        if (report.Expired > 0)
+        {
+            output.Write($"left as they are: {Printable.Count(report.Expired)} over their time to live\n");
+        }
+    }
+}

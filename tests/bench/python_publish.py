@@ -1,0 +1,87 @@
+"""Durable publish against bare sqlite3 with the same pragmas and rows, and publish_many, in one run.
+
+    PYTHONPATH=python-shim python3 tests/bench/python_publish.py [seconds] [folder]
+
+Blocks of 50 messages alternate and the median block counts, so that both see the same disk and the same load. Goals: publish >= 0.8 of bare sqlite3, publish_many >= 10 times publish.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+import uuid
+from statistics import median
+
+import quickq
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+INSERT = "INSERT INTO message (id, exchange, routing_key, properties, expires_at, created_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def events():
+    with open(os.path.join(HERE, "..", "data", "ssec-events.ndjson"), encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def bare(path):
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", "trusted_schema=OFF", "temp_store=MEMORY"):
+        connection.execute("PRAGMA " + pragma)
+    cursor = connection.cursor()
+
+    def publish(payload, key):
+        row = (str(uuid.uuid4()), "satellite", key, '{"contentType":"application/json"}', None, int(time.time() * 1e6), json.dumps(payload).encode())
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute(INSERT, row)
+        cursor.execute("COMMIT")
+    return publish
+
+
+def rate_of_block(publish, payloads):
+    start = time.perf_counter()
+    for payload in payloads:
+        publish(payload, payload["__topic__"])
+    return len(payloads) / (time.perf_counter() - start)
+
+
+def new_spool(folder, name):
+    spool = quickq.Spool(os.path.join(folder, name))
+    spool.publish({})
+    connection = sqlite3.connect(spool.path)
+    connection.execute("INSERT INTO server (name) VALUES ('mq1'), ('mq2')")
+    connection.commit()
+    connection.close()
+    return spool
+
+
+def main():
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    folder = tempfile.mkdtemp(dir=sys.argv[2] if len(sys.argv) > 2 else None)
+    payloads = events()
+    spool = new_spool(folder, "spool.db")
+    plain = bare(new_spool(folder, "bare.db").path)
+    ours, theirs = [], []
+    end = time.perf_counter() + 10 * seconds
+    while time.perf_counter() < end:
+        block = payloads[50 * len(ours) % 2000:][:50]
+        theirs.append(rate_of_block(plain, block))
+        ours.append(rate_of_block(lambda payload, key: spool.publish(payload, key, "satellite"), block))
+    many = []
+    batch = [payloads[i % len(payloads)] for i in range(10000)]
+    for _ in range(5):
+        start = time.perf_counter()
+        spool.publish_many(batch, lambda payload: payload["__topic__"], "satellite")
+        many.append(len(batch) / (time.perf_counter() - start))
+    shutil.rmtree(folder)
+    theirs, ours, many = median(theirs), median(ours), median(many)
+    print("python {}, SQLite {}".format(sys.version.split()[0], sqlite3.sqlite_version))
+    print("bare sqlite3         {:8.0f} messages/s".format(theirs))
+    print("publish              {:8.0f} messages/s   {:.2f} of bare (goal 0.80)".format(ours, ours / theirs))
+    print("publish_many 10,000  {:8.0f} messages/s   {:.1f} times publish (goal 10)".format(many, many / ours))
+
+
+if __name__ == "__main__":
+    main()

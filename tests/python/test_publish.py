@@ -1,0 +1,236 @@
+"""Publishing: what is stored, what comes back, and what is refused."""
+
+import datetime
+import json
+import os
+import re
+import stat
+import time
+import traceback
+import unittest
+
+import quickq
+from spools import SpoolTest, events
+
+
+class Publishing(SpoolTest):
+
+    def test_the_id_is_a_uuid_of_version_7_of_this_moment(self):
+        message_id = self.spool.publish({})
+        self.assertRegex(message_id, r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+        made = int(message_id[:8] + message_id[9:13], 16) / 1000
+        self.assertLess(abs(time.time() - made), 60)
+
+    def test_a_payload_is_stored_byte_for_byte_as_json_dumps_writes_it(self):
+        payloads = events()[:200] + [{"text": "ü \U0001f680 \u2028"}, [1, 2.5, None, True], "text", 17, None, {"nested": {"a": [{}]}}, {1: "one"}]
+        self.spool.publish_many(payloads)
+        stored = [row[0] for row in self.rows("SELECT body FROM message ORDER BY seq")]
+        self.assertEqual([json.dumps(payload).encode() for payload in payloads], stored)
+        self.assertEqual([('{"contentType":"application/json"}',)], self.rows("SELECT DISTINCT properties FROM message"))
+
+    def test_bytes_go_as_they_are_and_their_type_is_seen(self):
+        for body, kind in ((b'{"a": 1}', "application/json"), (b" [1]\n", "application/json"), (b"{not json}", "application/octet-stream"),
+                           (b"17", "application/octet-stream"), (b"[NaN]", "application/octet-stream"), (b"", "application/octet-stream"),
+                           (b"\x00\xff", "application/octet-stream"), (bytearray(b"x"), "application/octet-stream")):
+            message_id = self.spool.publish(body)
+            ((stored, properties),) = self.rows("SELECT body, properties FROM message WHERE id = ?", message_id)
+            self.assertEqual((bytes(body), kind), (stored, json.loads(properties)["contentType"]))
+
+    def test_many_have_their_order_and_their_own_keys(self):
+        ids = self.spool.publish_many(
+            [{"key": "a"}, quickq.Message({"key": "b"}, route_key="own", message_id="mine", headers={"h": 1}), {"key": "c"}],
+            lambda payload: payload["key"])
+        self.assertEqual([(ids[0], "a"), ("mine", "own"), (ids[2], "c")], self.rows("SELECT id, routing_key FROM message ORDER BY seq"))
+        self.assertEqual([], self.spool.publish_many([]))
+
+    def test_of_many_with_a_bad_one_none_is_stored(self):
+        self.make_spool()
+        for bad in ({"x": object()}, quickq.Message(b"x" * (16 * 1024 * 1024 + 1)), quickq.Message({}, message_id="a b")):
+            with self.assertRaises(ValueError):
+                self.spool.publish_many([{"good": 1}, bad, {"good": 2}])
+        self.assertEqual(0, self.count())
+
+    def test_a_time_to_live_is_seconds_or_a_timedelta(self):
+        for ttl in (1.5, datetime.timedelta(milliseconds=1500)):
+            message_id = self.spool.publish({}, ttl=ttl)
+            self.assertEqual([(1500000,)], self.rows("SELECT expires_at - created_at FROM message WHERE id = ?", message_id))
+
+    def test_the_module_functions_use_the_spool_of_the_environment(self):
+        os.environ["QUICKQ_SPOOL"] = self.path
+        self.addCleanup(os.environ.pop, "QUICKQ_SPOOL", None)
+        self.addCleanup(quickq.close)
+        self.assertEqual({}, quickq.status(quickq.publish({"a": 1}, route_key=None)))
+        self.assertEqual(2, len(quickq.publish_many([1, 2])))
+        self.assertEqual({}, quickq.connections())
+        self.assertEqual(3, self.count())
+
+    def test_a_new_spool_is_whole_synced_and_usable_by_its_group(self):
+        before = os.umask(0o077)
+        try:
+            self.spool.publish({})
+        finally:
+            os.umask(before)
+        for name in ("spool.db", "spool.db.lock", "spool.db-wal"):
+            self.assertEqual(0o660, stat.S_IMODE(os.stat(os.path.join(self.folder, name)).st_mode), name)
+        self.assertEqual([], [name for name in os.listdir(self.folder) if ".new." in name])
+        self.assertEqual([(2,)], self.rows("PRAGMA auto_vacuum"))
+        self.assertEqual([("wal",)], self.rows("PRAGMA journal_mode"))
+
+    def test_an_empty_file_counts_as_no_spool(self):
+        open(self.path, "w").close()
+        with self.assertRaises(quickq.SpoolError):
+            self.spool.status("x")
+        self.spool.publish({})
+        self.assertEqual(1, self.count())
+
+    def test_a_spool_that_was_moved_aside_gets_nothing_any_more(self):
+        self.spool.publish({"n": 1})
+        self.spool.close()
+        self.spool.publish({"n": 2})
+        aside = os.path.join(self.folder, "aside.db")
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(self.path + suffix):
+                os.rename(self.path + suffix, aside + suffix)
+        message_id = self.spool.publish({"n": 3})
+        self.assertEqual([(message_id,)], self.rows("SELECT id FROM message"))
+        self.assertEqual({}, self.spool.status(message_id))
+
+    def test_a_spool_that_was_replaced_gets_what_comes_then(self):
+        self.spool.publish({"n": 1})
+        other = quickq.Spool(os.path.join(self.folder, "other.db"))
+        other.publish({"n": 2})
+        other.close()
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(other.path + suffix):
+                os.rename(other.path + suffix, self.path + suffix)
+            elif os.path.exists(self.path + suffix):
+                os.unlink(self.path + suffix)
+        os.rename(other.path, self.path)
+        self.spool.publish({"n": 3})
+        self.assertEqual([(b'{"n": 2}',), (b'{"n": 3}',)], self.rows("SELECT body FROM message ORDER BY seq"))
+
+    def test_the_log_does_not_grow_without_an_agent(self):
+        body = b"x" * 1024 * 1024
+        largest = 0
+        for _ in range(40):
+            self.spool.publish(body)
+            self.spool._side().appender._limits.look_again()  # as if a tenth of a second had passed
+            largest = max(largest, os.stat(self.path + "-wal").st_size)
+        self.assertLess(largest, 12 * 1024 * 1024)
+        self.assertEqual(40, self.count())
+
+
+class BadInput(SpoolTest):
+
+    def refused(self, pattern, *arguments, **options):
+        self.make_spool()
+        with self.assertRaises(ValueError) as caught:
+            self.spool.publish(*arguments, **options)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertEqual(0, self.count())
+
+    def test_what_is_not_json_is_named(self):
+        loop = {}
+        loop["self"] = loop
+        deep = []
+        for _ in range(100000):
+            deep = [deep]
+        for pattern, payload in (
+                ("member 'a.b\\[1\\]' is of the type set", {"a": {"b": [1, set()]}}), ("member 'x' is nan", {"x": float("nan")}),
+                ("member '\\[0\\]' is inf", [float("inf")]), ("it is of the type datetime", datetime.datetime.now()),
+                ("member 'a' holds half a surrogate pair", {"a": "\ud800"}), ("half a surrogate pair", {"\udfff": 1}),
+                ("has a name that is not text", {(1, 2): 3}), ("member 'self' contains itself", loop), ("nested too deeply", deep)):
+            with self.subTest(pattern):
+                self.refused("the payload is not JSON: .*" + pattern, payload)
+                self.tearDown()
+                self.setUp()
+
+    def test_what_amqp_cannot_carry_is_refused(self):
+        self.refused("the routing key has 256 bytes, AMQP allows 255", {}, "k" * 256)
+        self.refused("the routing key is of the type int, not text", {}, 5)
+        self.refused("the value of header 'when' has no place in AMQP", {}, headers={"when": datetime.datetime.now()})
+        self.refused("the value of header 'big' has no place in AMQP", {}, headers={"big": 1 << 63})
+        self.refused("the value of header 'x' has no place in AMQP", {}, headers={"x": float("inf")})
+        self.refused("the header name is of the type int", {}, headers={1: 1})
+        self.refused("the priority must be a whole number from 0 to 255", {}, priority=256)
+        self.refused("the time to live must be more than zero", {}, ttl=-1)
+        self.refused("the id must have 1 to 255 characters", {}, message_id="x" * 256)
+
+
+class Trouble(SpoolTest):
+
+    def fails(self, kind, fault, pattern, spool=None):
+        with self.assertRaises(kind) as caught:
+            (spool or self.spool).publish({})
+        self.assertEqual(fault, caught.exception.fault)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertTrue(caught.exception.hint)
+
+    def test_a_newer_format_is_neither_written_nor_read(self):
+        message_id = self.spool.publish({})
+        self.spool.close()
+        self.run_sql("PRAGMA user_version=2")
+        self.run_sql("UPDATE setting SET value = '2' WHERE name IN ('format', 'oldestWriter')")
+        self.fails(quickq.SpoolError, "NewerFormat", "has format 2, this program knows format 1")
+        for read in (lambda: self.spool.status(message_id), self.spool.connections):
+            with self.assertRaises(quickq.SpoolError) as caught:
+                read()
+            self.assertEqual("NewerFormat", caught.exception.fault)
+
+    def test_the_folder_is_missing(self):
+        self.fails(quickq.SpoolError, "CannotCreate", "the folder .*/none does not exist .*mkdir",
+                   quickq.Spool(os.path.join(self.folder, "none", "spool.db")))
+
+    def test_it_is_not_a_spool(self):
+        with open(self.path, "w") as file:
+            file.write("hello " * 1000)
+        self.must_be_sound = False
+        self.fails(quickq.SpoolError, "NotASpool", "is not a Quickq spool; it was left as it is")
+        os.unlink(self.path)
+        self.run_sql("CREATE TABLE theirs (x)")
+        self.fails(quickq.SpoolError, "NotASpool", "is not a Quickq spool; it was left as it is")
+        self.assertEqual(["spool.db", "spool.db.lock"], sorted(os.listdir(self.folder)))
+
+    def test_there_is_no_permission(self):
+        if os.getuid() != 0:
+            self.skipTest("needs root, to become somebody else")
+        self.spool.publish({})
+        self.spool.close()
+        os.chmod(self.folder, 0o755)
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            try:
+                quickq.Spool(self.path).publish({})
+            except quickq.SpoolError as refusal:
+                os._exit(0 if refusal.fault == "PermissionDenied" and "no permission" in str(refusal) else 1)
+            os._exit(2)
+        self.assertEqual(0, os.waitpid(child, 0)[1])
+
+    def test_the_spool_is_full_until_there_is_room_again(self):
+        self.make_spool()
+        self.run_sql("UPDATE setting SET value = '20000' WHERE name = 'maxSize'")
+        self.fails(quickq.SpoolFull, "Full", "the spool is full: .*maxSize")
+        self.run_sql("UPDATE setting SET value = '2000000' WHERE name = 'maxSize'")
+        self.spool.publish({})
+
+    def test_an_unknown_message_and_a_missing_spool_are_told_apart(self):
+        with self.assertRaises(quickq.SpoolError) as caught:
+            self.spool.status("none")
+        self.assertIn("there is no spool at", str(caught.exception))
+        self.spool.publish({})
+        with self.assertRaises(quickq.SpoolError) as caught:
+            self.spool.status("none")
+        self.assertIn("there is no message none", str(caught.exception))
+
+    def test_a_traceback_names_the_file_and_no_payload(self):
+        try:
+            self.spool.publish({"password": "hunter2", "x": object()})
+        except ValueError:
+            self.assertNotIn("hunter2", re.sub(r"self\.spool\.publish\(.*", "", traceback.format_exc()))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+"""The vectors that the Python package shares with the C# library."""
+
+import base64
+import json
+import re
+
+import quickq
+from quickq import ssec
+from spools import SpoolTest, vectors
+
+
+def body_of(vector):
+    return base64.b64decode(vector["bodyBase64"]) if "bodyBase64" in vector else vector.get("body", "").encode()
+
+
+class MessageVectors(SpoolTest):
+
+    def publish(self, message):
+        return self.spool.publish(
+            body_of(message), message.get("routingKey", ""), message.get("exchange"), headers=message.get("headers"),
+            content_type=message["contentType"], ttl=message.get("ttlSeconds"), priority=message.get("priority"),
+            message_id=message.get("id"), transient=message.get("transient", False))
+
+    def prepare(self, vector):
+        self.make_spool()
+        for message in vector.get("before", []):
+            self.publish(message)
+        for name, value in vector.get("settings", {}).items():
+            self.run_sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", name, value)
+        if "userVersion" in vector:
+            self.run_sql("PRAGMA user_version={}".format(vector["userVersion"]))
+
+    def each(self, name, check):
+        for vector in vectors("messages.json")[name]:
+            with self.subTest(vector["name"]):
+                self.tearDown()
+                self.setUp()
+                self.prepare(vector)
+                check(vector)
+
+    def test_a_message_is_stored_as_the_vector_says(self):
+        def check(vector):
+            message_id = self.publish(vector["message"])
+            (row,) = self.rows(
+                "SELECT exchange, routing_key, properties, body, expires_at - created_at FROM message WHERE id = ?", message_id)
+            expected = vector["row"]
+            self.assertEqual(expected.get("id", message_id), message_id)
+            self.assertEqual((expected["exchange"], expected["routing_key"]), row[:2])
+            self.assertEqual(repr(sort(expected["properties"])), repr(sort(json.loads(row[2]))))
+            self.assertEqual(body_of(expected), row[3])
+            self.assertEqual(expected.get("lifetime"), row[4])
+            if "rows" in vector:
+                self.assertEqual(vector["rows"], self.count())
+        self.each("stored", check)
+
+    def test_a_message_is_refused_as_the_vector_says_and_nothing_is_stored(self):
+        def check(vector):
+            before = self.count()
+            with self.assertRaises((quickq.SpoolError, ValueError)) as caught:
+                self.publish(vector["message"])
+            self.assertEqual(vector["fault"], caught.exception.fault)
+            pattern = re.sub(r"\\{[a-z]+\\}", "[0-9.]+ ([KMG]iB|bytes)", re.escape(vector["error"].replace("{path}", self.path)))
+            self.assertRegex(caught.exception.message, "^" + pattern + "$")
+            self.assertEqual(before, self.count())
+        self.each("refused", check)
+
+
+class TopicVectors(SpoolTest):
+
+    def test_each_payload_gives_its_topic_or_its_error(self):
+        for vector in vectors("topics.json")["derived"]:
+            with self.subTest(vector["payload"]):
+                if "error" in vector:
+                    with self.assertRaises(ValueError) as caught:
+                        ssec.topic_for(vector["payload"])
+                    self.assertEqual(vector["error"], str(caught.exception))
+                else:
+                    self.assertEqual(vector["topic"], ssec.topic_for(vector["payload"]))
+                    self.assertEqual(vector.get("unusual", []), ssec.validate_topic(vector["topic"]))
+
+    def test_each_topic_is_judged_as_the_vector_says(self):
+        for vector in vectors("topics.json")["validated"]:
+            with self.subTest(vector["topic"]):
+                if "error" in vector:
+                    with self.assertRaises(ValueError) as caught:
+                        ssec.validate_topic(vector["topic"])
+                    self.assertEqual(vector["error"], str(caught.exception))
+                else:
+                    self.assertEqual(vector["unusual"], ssec.validate_topic(vector["topic"]))
+
+
+def sort(value):
+    return sorted((name, sort(inner)) for name, inner in value.items()) if isinstance(value, dict) else value

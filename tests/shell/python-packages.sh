@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# The Python packages install by pip without network, on the oldest and the newest interpreter, from wheel, sdist and folder,
+# and are the same bytes each time they are made.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+failed=0
+
+report() {
+  number=$((number + 1))
+  if [ "$2" = 0 ]; then
+    echo "ok $number - $1"
+  else
+    failed=$((failed + 1))
+    echo "not ok $number - $1"
+    sed 's/^/#   /' "$work/log"
+  fi
+}
+
+skip() {
+  number=$((number + 1))
+  echo "ok $number - $1 # SKIP $2"
+}
+
+interpreters() {
+  local candidate
+  for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3 /usr/bin/python3; do
+    [ -x "$candidate" ] && "$candidate" -c 'import sys, venv, ensurepip
+if sys.version_info >= (3, 6): print("%03d.%03d %s" % (sys.version_info[0], sys.version_info[1], sys.executable))' 2> /dev/null
+  done | sort -u | cut -d' ' -f2
+}
+
+publish='import os, sys, quickq
+assert sys.prefix in quickq.__file__, quickq.__file__
+spool = quickq.Spool(sys.argv[1])
+assert spool.status(spool.publish({"a": 1}, route_key="k")) == {}
+from quickq import ssec'
+
+# Installs $3... with the interpreter $1 into a fresh environment, and publishes; $2 says what it is.
+installs() {
+  local python=$1 what=$2 place
+  shift 2
+  place=$(mktemp -d -p "$work")
+  {
+    "$python" -m venv "$place/venv" \
+      && "$place/venv/bin/python" -m pip install --no-index --disable-pip-version-check "$@" \
+      && (cd / && env -u PYTHONPATH "$place/venv/bin/python" -c "$publish" "$place/spool.db") \
+      && (cd / && echo '{"b": 2}' | env -u PYTHONPATH "$place/venv/bin/python" -m quickq --lines --spool "$place/spool.db")
+  } > "$work/log" 2>&1
+  report "$what installs and publishes" $?
+}
+
+programs=dist/bin
+[ -x "$programs/quickq-agent" ] && [ -x "$programs/quickq-spool" ] || programs=
+mkdir "$work/one" "$work/two"
+for folder in one two; do
+  python3 packaging/python/wheels.py "$work/$folder" $programs > "$work/log" 2>&1 || break
+done
+diff -r "$work/one" "$work/two" >> "$work/log" 2>&1
+report "the packages are the same bytes each time" $?
+
+mapfile -t found < <(interpreters)
+if [ ${#found[@]} = 0 ]; then
+  skip "the packages install" "no Python with venv and ensurepip"
+else
+  chosen=("${found[0]}")
+  [ ${#found[@]} = 1 ] || chosen+=("${found[-1]}")
+  for python in "${chosen[@]}"; do
+    version=$("$python" -c 'import sys; print(sys.version.split()[0])')
+    installs "$python" "Python $version: the wheel" "$work"/one/quickq-*.whl
+    installs "$python" "Python $version: the sdist" "$work"/one/quickq-*.tar.gz
+    installs "$python" "Python $version: the folder" ./python-shim
+  done
+fi
+
+if [ -z "$programs" ] || [ ${#found[@]} = 0 ]; then
+  skip "the wheel with the programs installs and they run" "no programs in dist/bin"
+else
+  {
+    "${found[-1]}" -m venv "$work/venv" \
+      && "$work/venv/bin/python" -m pip install --no-index --disable-pip-version-check --find-links "$work/one" quickq-agent \
+      && "$work/venv/bin/quickq-spool" add --spool "$work/spool.db" '{"a":1}' \
+      && "$work/venv/bin/quickq-spool" status --json --spool "$work/spool.db" | grep -q '"messages":1' \
+      && "$work/venv/bin/quickq-agent" --version
+  } > "$work/log" 2>&1
+  report "the wheel with the programs installs and they run" $?
+fi
+
+git status --porcelain python-shim > "$work/log" && [ ! -s "$work/log" ]
+report "an installation leaves nothing in python-shim" $?
+
+echo "1..$number"
+[ "$failed" = 0 ]
