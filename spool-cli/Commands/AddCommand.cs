@@ -16,7 +16,8 @@ internal sealed class AddCommand
         delivers it to every server. No agent, server or network is needed for that.
 
         Topic templates: {name} stands for a member of the JSON payload, {a[b]} for a member of a member or an element of
-        an array, {{ and }} for braces. The topic is the AMQP routing key, at most 255 bytes.
+        an array, {{ and }} for braces. The topic is the AMQP routing key, at most 255 bytes. --ssec makes it from the event:
+        satellite_type.satellite_family.satellite_id.satellite_instrument.medium.server_type.format.classification.status
 
         --lines: \n or \r\n ends a line, the last may lack it, empty lines are skipped. Lines are stored as they come in,
         at most 100 ms after they were read; ids come out one a line in the same order. A line that cannot be stored ends
@@ -40,6 +41,7 @@ internal sealed class AddCommand
     private readonly Argument<string[]> _message = new("MESSAGE") { Arity = ArgumentArity.ZeroOrMore, HelpName = "[MESSAGE]", Description = "the payload" };
     private readonly Option<string?> _file = Options.Value("--file", "F", "read the payload from F ('-' for standard input)");
     private readonly Option<string?> _topic = Options.Value("--topic", "KEY", "the topic (routing key), or a template of it", "-t");
+    private readonly Option<bool> _ssec = Options.Flag("--ssec", "derive the SSEC's nine-word topic from the JSON payload");
     private readonly Option<string?> _exchange = Options.Value("--exchange", "NAME", "the exchange (default: each server's own)", "-x");
     private readonly Option<string[]?> _metadata = Options.Repeated("--metadata", "K=V", "put a member into the JSON object; may be repeated", "-m");
     private readonly Option<string[]?> _header = Options.Repeated("--header", "K=V", "set an AMQP header; may be repeated", "-H");
@@ -58,7 +60,7 @@ internal sealed class AddCommand
         var add = new AddCommand();
         var syntax = new Command("add", "stores a message, to be delivered to every server; prints its id")
         {
-            add._message, add._file, add._topic, add._exchange, add._metadata, add._header, add._json, add._contentType,
+            add._message, add._file, add._topic, add._ssec, add._exchange, add._metadata, add._header, add._json, add._contentType,
             add._ttl, add._priority, add._transient, add._id, add._lines, add._wait, add._spool,
         };
         return new Verb(syntax, Details, add.Run);
@@ -66,7 +68,7 @@ internal sealed class AddCommand
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)
     {
-        var recipe = ReadRecipe(typed);
+        var recipe = ReadRecipe(typed, streams);
         TimeSpan? wait = typed.GetResult(_wait) is null ? null
             : typed.GetValue(_wait) is { } text ? Values.Duration("--wait", text)
             : DefaultWait;
@@ -78,9 +80,10 @@ internal sealed class AddCommand
         return wait is { } timeout ? new DeliveryWait(path, streams).Run(ids, timeout) : ExitCode.Done;
     }
 
-    private MessageRecipe ReadRecipe(ParseResult typed) => new()
+    private MessageRecipe ReadRecipe(ParseResult typed, StandardStreams streams) => new()
     {
         Topic = TopicTemplate.Parse(typed.GetValue(_topic) ?? ""),
+        Ssec = SsecTopicsIfWanted(typed, streams),
         Exchange = typed.GetValue(_exchange),
         Id = typed.GetValue(_id),
         Metadata = Values.Pairs("--metadata", typed.GetValue(_metadata)),
@@ -93,6 +96,10 @@ internal sealed class AddCommand
         Priority = (byte?)Values.Whole("--priority", typed.GetValue(_priority), 0, 255),
         Transient = typed.GetValue(_transient),
     };
+
+    private SsecTopics? SsecTopicsIfWanted(ParseResult typed, StandardStreams streams) => !typed.GetValue(_ssec) ? null
+        : typed.GetValue(_topic) is null ? new SsecTopics(streams.Error)
+        : throw CommandException.WrongUse("both --topic and --ssec are given", "--ssec makes the topic from the payload; give one of them");
 
     private string? OnlyMessage(ParseResult typed)
     {

@@ -9,6 +9,9 @@ internal sealed record MessageRecipe
 {
     public required TopicTemplate Topic { get; init; }
 
+    /// <summary>Set for <c>--ssec</c>: the topic is derived from the payload instead.</summary>
+    public SsecTopics? Ssec { get; init; }
+
     public string? Exchange { get; init; }
 
     public string? Id { get; init; }
@@ -55,6 +58,12 @@ internal sealed record MessageRecipe
 
     private string RoutingKeyFor(ReadOnlyMemory<byte> body)
     {
+        if (Ssec is not null)
+        {
+            using var payload = JsonText.Parse(body, "--ssec");
+            return Ssec.Derive(payload.RootElement);
+        }
+
         if (!Topic.HasPlaces)
         {
             return Topic.Expand(default);

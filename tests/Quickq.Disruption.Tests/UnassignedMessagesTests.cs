@@ -42,17 +42,22 @@ public sealed class UnassignedMessagesTests(VirtualHostPair hosts) : IClassFixtu
         using var spool = new TempSpool();
         var (first, second) = await DeclareAsync("himawari");
         var early = await FillAsync(spool);
-        using var agent = StartAgent(spool, "himawari");
+        using var agent = StartAgent(spool, "himawari", window: 2 * Many);
 
         await FreezeWhileAssigningAsync(agent, spool);
         using var producer = LineProducer.Start(spool, SsecEvents.All.Take(100), "himawari", TimeSpan.Zero);
         var late = await producer.FinishAsync();
-        var stillWaiting = spool.Value<long>("SELECT count(*) FROM unassigned");
-        agent.Resume();
+        var assigned = Many - (int)spool.Value<long>("SELECT count(*) FROM unassigned");
+        using (await HoldLockAsync(spool))
+        {
+            // The assignment cannot go on: what is assigned goes out, and what was added behind the gap must wait.
+            agent.Resume();
+            await Task.WhenAll(first.AwaitCountAsync(assigned, Limit), second.AwaitCountAsync(assigned, Limit));
+        }
+
         await spool.AwaitDeliveredAsync(Many + late.Count, Limit, "mq1", "mq2");
         Assert.Equal(0, await agent.StopAsync());
 
-        Assert.InRange(stillWaiting, 1, Many - 1);
         Audit.Of(spool, early, late).Server("mq1", await first.DrainAsync()).Server("mq2", await second.DrainAsync()).MustBeClean();
     }
 
@@ -104,10 +109,20 @@ public sealed class UnassignedMessagesTests(VirtualHostPair hosts) : IClassFixtu
         return flock.ExitCode == 0;
     }
 
+    /// <summary>Holds the lock that every writer needs, until it is disposed.</summary>
+    private static async Task<ChildProcess> HoldLockAsync(TempSpool spool)
+    {
+        var holder = ChildProcess.Start("flock", ["--exclusive", "--no-fork", $"{spool.Path}.lock", "cat"]);
+        await holder.Stdin.WriteAsync("held\n");
+        await holder.Stdin.FlushAsync();
+        await Eventually.Is("the lock for writing is held", Limit, () => holder.Stdout.Length > 0);
+        return holder;
+    }
+
     private async Task<(BrokerQueue First, BrokerQueue Second)> DeclareAsync(string exchange) =>
         (await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, exchange, $"of-{exchange}"), await BrokerQueue.DeclareAsync(hosts.Second, hosts.Name, exchange, $"of-{exchange}"));
 
-    private AgentProcess StartAgent(TempSpool spool, string exchange) => AgentProcess.Start(new AgentConfiguration(spool.Path)
-        .WithServer("mq1", hosts.First, hosts.Name, exchange)
-        .WithServer("mq2", hosts.Second, hosts.Name, exchange));
+    private AgentProcess StartAgent(TempSpool spool, string exchange, int window = 1000) => AgentProcess.Start(new AgentConfiguration(spool.Path)
+        .WithServer("mq1", hosts.First, hosts.Name, exchange, server => server["window"] = window)
+        .WithServer("mq2", hosts.Second, hosts.Name, exchange, server => server["window"] = window));
 }
