@@ -74,8 +74,8 @@ internal sealed class ChangeCommand
         "release" => "They go out in the order in which they were accepted.",
         _ =>
             """
-            A cancelled message is not sent any more, and removed after the retention time. One that a server confirms
-            meanwhile is delivered all the same.
+            A cancelled message is not sent any more; there is no way back. One that a server confirms meanwhile is delivered
+            all the same.
             """,
     };
 

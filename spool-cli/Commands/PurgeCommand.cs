@@ -13,8 +13,8 @@ internal sealed class PurgeCommand
         """
         Removes messages that are delivered, cancelled or expired at every server, when the last of that is older than
         --older-than: never one that a server still waits for, that is held or parked, or that no server was given yet. What
-        is removed can neither be replayed nor asked for any more. The agent does the same after the retention time; purge is
-        for when the disk is wanted sooner. Freed space goes back to the disk. On a terminal it asks first.
+        is removed can neither be replayed nor asked for any more. Freed space goes back to the disk. On a terminal it asks
+        first.
 
         Examples:
           quickq-spool purge --older-than 1d --dry-run

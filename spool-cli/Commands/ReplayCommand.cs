@@ -11,10 +11,10 @@ internal sealed class ReplayCommand
 {
     private const string Details =
         """
-        Makes what the server was sent due again, as far as it is still in the spool (the retention time, 7 days unless
-        configured), and gives it the messages that it never had because it was configured later. --since and --until go by
-        the time when this server confirmed a message, and for one that it never had by the time of acceptance: ISO 8601 (UTC
-        unless it names a zone) or a duration back from now. Without them everything is replayed.
+        Makes what the server was sent due again, as far as it is still in the spool, and gives it the messages that it never
+        had because it was configured later. --since and --until go by the time when this server confirmed a message, and for
+        one that it never had by the time of acceptance: ISO 8601 (UTC unless it names a zone) or a duration back from now.
+        Without them everything is replayed.
 
         Other servers get nothing again. A message goes out under its old id, so that a consumer can tell it from a new one.
         What is undelivered, given up, or over its time to live is left as it is. On a terminal it asks first.
