@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,6 +16,13 @@ if (line.ExitCode is { } said)
     return said;
 }
 
+// From here on a SIGTERM ends the agent with 0, also before the host has its own handler.
+using var stop = new CancellationTokenSource();
+using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+{
+    signal.Cancel = true;
+    stop.Cancel();
+});
 AgentSettings settings = line.Settings!;
 using var logging = new AgentLogging(line.Verbosity ?? settings.LogLevel, Console.Error);
 ILogger log = logging.Factory.CreateLogger("quickq-agent");
@@ -32,7 +40,7 @@ try
     builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(TimeProvider.System).AddHostedService<ForwarderService>();
     builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderService.Grace + TimeSpan.FromSeconds(5));
     using IHost host = builder.Build();
-    await host.RunAsync();
+    await host.RunAsync(stop.Token);
     log.Stopped();
     return ExitCode.Done;
 }

@@ -14,6 +14,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, int> _bytesBySeq = new(maxCount);
+    private readonly HashSet<long> _committedSincePage = [];
     private List<Settlement> _settled = new(maxCount);
     private List<Settlement> _committing = new(maxCount);
     private long _bytes;
@@ -71,12 +72,23 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     /// <summary>Completes when nothing is in flight any more.</summary>
     public Task WaitUntilEmptyAsync() => WaitForRoomAsync(maxCount);
 
-    /// <summary>Counts a message in; false when it is in flight already (the feed looked back).</summary>
+    /// <summary>
+    /// To be called before a page is read: what is committed from then on may still look pending in that page, and does not enter again.
+    /// </summary>
+    public void BeginPage()
+    {
+        lock (_gate)
+        {
+            _committedSincePage.Clear();
+        }
+    }
+
+    /// <summary>Counts a message in; false when it is in flight already (the feed looked back), or was committed since its page was read.</summary>
     public bool Enter(FeedMessage message)
     {
         lock (_gate)
         {
-            if (!_bytesBySeq.TryAdd(message.Seq, message.Body.Length))
+            if (_committedSincePage.Contains(message.Seq) || !_bytesBySeq.TryAdd(message.Seq, message.Body.Length))
             {
                 return false;
             }
@@ -151,6 +163,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
             foreach (Settlement settlement in batch.Settlements)
             {
                 Remove_NeedsLock(settlement.Seq);
+                _committedSincePage.Add(settlement.Seq);
             }
 
             // The two lists take turns: the ledger has one batch at a time.

@@ -75,6 +75,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             return;
         }
 
+        window.BeginPage();
         IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), bytes, marks.Barrier, lanes.PassBy(_feed.Position));
         if (page.Count > 0)
         {

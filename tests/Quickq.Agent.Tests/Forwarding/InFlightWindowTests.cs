@@ -30,6 +30,20 @@ public sealed class InFlightWindowTests
     }
 
     [Fact]
+    public void What_was_committed_since_its_page_was_read_does_not_enter_again()
+    {
+        _window.Enter(Rows.Row(1));
+        _window.BeginPage(); // the feed looked back: this page still shows message 1 as pending
+        _window.Settle(new Settlement(1, "delivered", At: 5));
+        _window.Committed(_window.TakeSettlements()!);
+
+        Assert.False(_window.Enter(Rows.Row(1)));
+
+        _window.BeginPage(); // made pending again by an operator, and read again
+        Assert.True(_window.Enter(Rows.Row(1)));
+    }
+
+    [Fact]
     public void Count_and_bytes_bound_it_and_one_that_is_larger_than_all_may_enter_alone()
     {
         Assert.Equal((4, 100L), _window.Room());
@@ -71,6 +85,7 @@ public sealed class InFlightWindowTests
         Assert.True(_window.Enter(Rows.Row(3)));
         Assert.False(_window.Enter(Rows.Row(2)));
         _window.Committed(committing);
+        _window.BeginPage();
         Assert.True(_window.Enter(Rows.Row(1)));
     }
 }
