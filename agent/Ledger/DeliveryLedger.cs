@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
+using Quickq.Spool.Locking;
 using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent.Ledger;
@@ -23,6 +24,9 @@ internal sealed class DeliveryLedger : IDisposable
     /// <summary>Under load so much time passes between two commits, so that one commit carries many settlements. An idle ledger commits at once.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>The log's size on disk does not fall while somebody reads: then it is no reason for another checkpoint at once.</summary>
+    private static readonly TimeSpan CheckpointPace = TimeSpan.FromSeconds(1);
+    private const long LogGrowth = 8L << 20;
     private static readonly TimeSpan SyncAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
@@ -39,6 +43,8 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _unsynced;
     private long _syncedAt;
+    private long _checkpointedAt;
+    private long _logSizeThen;
 
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
@@ -116,7 +122,7 @@ internal sealed class DeliveryLedger : IDisposable
 
     private void Run()
     {
-        // This loop must not die: an error of the spool is a reason to try again, anything else is a bug and ends the process.
+        // Must not die: an error of the spool is a reason to try again, anything else is a bug and ends the process.
         long lastCommit = 0;
         while (true)
         {
@@ -234,7 +240,7 @@ internal sealed class DeliveryLedger : IDisposable
             }
             catch (SpoolException trouble)
             {
-                // Nothing is lost: the batch is still in memory, its rows still pending. Waits without blocking the stop for long.
+                // Nothing is lost: the batch is still in memory, its rows still pending.
                 if (delay == FirstRetry)
                 {
                     _log.LedgerMustWait(trouble.Message);
@@ -272,6 +278,12 @@ internal sealed class DeliveryLedger : IDisposable
 
     private void CheckpointIfNeeded()
     {
+        string log = SpoolPath.WriteAheadLog(_file.Path);
+        if (_clock.GetElapsedTime(_checkpointedAt) < CheckpointPace && FileIdentity.SizeOf(log) - _logSizeThen < LogGrowth)
+        {
+            return;
+        }
+
         try
         {
             Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: false);
@@ -280,6 +292,8 @@ internal sealed class DeliveryLedger : IDisposable
         {
             _log.CheckpointFailed(trouble.Message);
         }
+
+        (_checkpointedAt, _logSizeThen) = (_clock.GetTimestamp(), FileIdentity.SizeOf(log));
     }
 
     private sealed record Job(Func<SqliteConnection, Action> Work, Action<Exception> Failed);
