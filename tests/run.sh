@@ -13,6 +13,11 @@
 # Shell tests are tests/shell/*.sh: each prints TAP (`ok 1 - name`, `not ok 2 - name`, `ok 3 - name # SKIP reason`);
 # one that prints none is a single test, passed if it exits 0, skipped if it exits 77.
 set -uo pipefail
+
+# A shell starts what it puts in the background with SIGINT ignored, and so would be every program that a test interrupts.
+if [ -z "${QUICKQ_SIGNALS_RESET:-}" ] && env --default-signal=INT true 2> /dev/null; then
+  QUICKQ_SIGNALS_RESET=1 exec env --default-signal=INT bash "$0" "$@"
+fi
 cd "$(dirname "$0")/.."
 
 only=()

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 import quickq
@@ -53,15 +52,14 @@ class Documentation(unittest.TestCase):
 
 class Start(unittest.TestCase):
 
-    def test_importing_takes_under_50_ms_more_than_python_alone(self):
-        def best(code):
-            times = []
-            for _ in range(15):
-                start = time.perf_counter()
-                subprocess.check_call([sys.executable, "-c", code], env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)))
-                times.append(time.perf_counter() - start)
-            return min(times)
-        self.assertLess(best("import quickq") - best("pass"), 0.05)
+    def test_importing_brings_in_nothing_that_takes_time(self):
+        # The time itself is measured by tests/bench; here only what would cost it: modules that most scripts do not have yet.
+        code = "import sys; before = set(sys.modules); import quickq; print(' '.join(sorted(set(sys.modules) - before)))"
+        output = subprocess.check_output([sys.executable, "-c", code], env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)))
+        new = output.decode().split()
+        self.assertIn("quickq", new)
+        self.assertFalse({"sqlite3", "json", "logging", "subprocess", "asyncio", "ctypes", "uuid"} & set(new), new)
+        self.assertLess(len(new), 20, new)
 
 
 class Shell(SpoolTest):
