@@ -124,7 +124,7 @@ class SpoolFile:
                 if lock.try_acquire():
                     self._drop()
                     return
-                time.sleep(0.001)
+                time.sleep(0.001)  # bounded by _SHORT: flock has no wait with a deadline
         finally:
             lock.close()
 

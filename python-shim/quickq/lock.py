@@ -91,7 +91,7 @@ class WriteLock:
     def _poll(self, deadline: float) -> bool:
         end = time.monotonic() + deadline
         while time.monotonic() < end:
-            time.sleep(0.005)
+            time.sleep(0.005)  # only where no thread can be started: flock has no wait with a deadline
             if self._try():
                 return True
         return False

@@ -56,6 +56,7 @@ def wait_for(spool: "Spool", message_id: str, seconds: float) -> Dict[str, str]:
     end = time.monotonic() + seconds
     version, pause = None, _FIRST_PAUSE
     while any(states.get(server) == "PENDING" for server in connected) and time.monotonic() < end:
+        # SQLite tells other processes of a commit by data_version only, which has to be asked for.
         time.sleep(max(0.0, min(pause, end - time.monotonic())))
         changed = file.read(_data_version)
         if changed != version:
@@ -83,6 +84,7 @@ def wait(file: "database.SpoolFile", message_ids: Sequence[str], servers: Sequen
                 return True
         if end is not None and time.monotonic() >= end:
             return False
+        # As above: asked for, at growing intervals.
         time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 

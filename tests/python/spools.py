@@ -82,7 +82,7 @@ def eventually(what, condition, seconds=30):
     while not condition():
         if time.monotonic() > end:
             raise AssertionError("not within {} s: {}".format(seconds, what))
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks at the condition
 
 
 def vectors(name):
