@@ -168,6 +168,10 @@ public sealed class RabbitNode : IAsyncDisposable
             RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
         }.CreateConnectionAsync(clientName);
 
+    /// <summary>The lines of its whole log that contain <paramref name="text"/>.</summary>
+    public IReadOnlyList<string> LogLinesWith(string text) =>
+        [.. File.ReadLines(_folder.File("node.log")).Where(line => line.Contains(text, StringComparison.Ordinal))];
+
     /// <summary>The last lines of its log, without the steps of each start and the comings and goings of connections.</summary>
     public string LogTail(int lines)
     {
