@@ -1,13 +1,9 @@
-using System.Globalization;
 using Quickq.Bench;
+using Quickq.Bench.Contestants;
 
-// Usage: bash tests/bench/run.sh drain [messages [bytes [rounds]]]
-if (args is not ["drain", ..])
+// Usage: tests/bench/run.sh [NAME...] [options]. A contestant that must have a process of its own is this program again.
+return args switch
 {
-    await Console.Error.WriteLineAsync("usage: bash tests/bench/run.sh drain [MESSAGES [BYTES [ROUNDS]]]");
-    return 64;
-}
-
-int Number(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;
-await DrainComparison.RunAsync(Number(1, 100_000), Number(2, 1_000), Number(3, 3), Console.Out);
-return 0;
+    ["contestant", .. var what] => await ClientAlone.RunAsync(what),
+    _ => await BenchRun.RunAsync(args),
+};

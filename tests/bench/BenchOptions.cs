@@ -1,0 +1,71 @@
+using System.Globalization;
+
+namespace Quickq.Bench;
+
+/// <summary>What the command line asks for; what it leaves open is the comparison's own.</summary>
+internal sealed record BenchOptions
+{
+    public const string Usage =
+        """
+        usage: tests/bench/run.sh [NAME...] [--rounds N] [--messages N] [--seconds N] [--only CONTESTANT]... [--write]
+          --rounds N      how often each contestant runs, in turns
+          --messages N    how many messages in each run (for `scale`: the largest backlog)
+          --seconds N     how long a run takes, where it goes by time
+          --only TEXT     only contestants whose name contains TEXT
+          --write         puts the tables into docs/performance.md too
+        """;
+
+    public IReadOnlyList<string> Names { get; private init; } = [];
+
+    public IReadOnlyList<string> Only { get; private init; } = [];
+
+    public int? Rounds { get; private init; }
+
+    public int? Messages { get; private init; }
+
+    public int? Seconds { get; private init; }
+
+    public bool Write { get; private init; }
+
+    /// <summary>The command as somebody else would type it.</summary>
+    public string CommandLine { get; private init; } = "";
+
+    /// <summary>Reads the command line; null when it is wrong.</summary>
+    public static BenchOptions? Read(string[] args)
+    {
+        var options = new BenchOptions { CommandLine = "bash tests/bench/run.sh " + string.Join(' ', args.Where(arg => arg is not "--write")) };
+        for (int i = 0; i < args.Length; i++)
+        {
+            if (args[i] is "--write")
+            {
+                options = options with { Write = true };
+            }
+            else if (!args[i].StartsWith('-'))
+            {
+                options = options with { Names = [.. options.Names, args[i]] };
+            }
+            else if (++i == args.Length || options.With(args[i - 1], args[i]) is not { } more)
+            {
+                return null;
+            }
+            else
+            {
+                options = more;
+            }
+        }
+
+        return options;
+    }
+
+    /// <summary>Whether a contestant takes part.</summary>
+    public bool Wants(string contestant) => Only.Count == 0 || Only.Any(part => contestant.Contains(part, StringComparison.OrdinalIgnoreCase));
+
+    private BenchOptions? With(string option, string value) => (option, int.TryParse(value, CultureInfo.InvariantCulture, out int number) && number > 0) switch
+    {
+        ("--only", _) => this with { Only = [.. Only, value] },
+        ("--rounds", true) => this with { Rounds = number },
+        ("--messages", true) => this with { Messages = number },
+        ("--seconds", true) => this with { Seconds = number },
+        _ => null,
+    };
+}

@@ -1,0 +1,98 @@
+using Quickq.Spool;
+using Quickq.Testing;
+
+namespace Quickq.Bench.Contestants;
+
+/// <summary>A spool and the real agent that drains it, measured from outside.</summary>
+internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null)
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(10);
+
+    private readonly string _spool = configuration.SpoolPath;
+
+    /// <summary>One run: so many messages to all targets, from the first tenth to the last.</summary>
+    public static async Task<Measurement> MeasureAsync(IReadOnlyList<Target> targets, int messages, int bytes, IReadOnlyDictionary<string, string?>? environment = null)
+    {
+        using var spool = new TempSpool();
+        var drain = new AgentDrain(Configure(spool, targets), environment);
+        await drain.IntroduceServersAsync();
+        drain.Fill(messages, bytes);
+        using AgentProcess agent = drain.Start();
+        Measurement measured = await drain.MeasureAsync(agent, messages / 10, messages);
+        await agent.StopAsync();
+        return measured;
+    }
+
+    public static AgentConfiguration Configure(TempSpool spool, IReadOnlyList<Target> targets)
+    {
+        var configuration = new AgentConfiguration(spool.Path);
+        for (int i = 0; i < targets.Count; i++)
+        {
+            configuration.WithServer($"mq{i + 1}", targets[i].Node, targets[i].VirtualHost, Target.Exchange);
+        }
+
+        return configuration;
+    }
+
+    public AgentProcess Start() => AgentProcess.Start(configuration, environment);
+
+    /// <summary>Lets the spool know its servers, so that what comes is theirs at once: to assign it afterwards is another thing.</summary>
+    public async Task IntroduceServersAsync()
+    {
+        using AgentProcess agent = Start();
+        await Eventually.Is("the spool knows its servers", TimeSpan.FromMinutes(1), () => File.Exists(_spool) && Read().Count > 0);
+        await agent.StopAsync();
+    }
+
+    /// <summary>Appends messages, a thousand in a transaction.</summary>
+    public void Fill(int messages, int bytes)
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool);
+        byte[] body = new byte[bytes];
+        for (int done = 0; done < messages; done += 1_000)
+        {
+            writer.AppendMany([.. Enumerable.Range(0, Math.Min(1_000, messages - done)).Select(_ => Message(body))]);
+        }
+    }
+
+    public static OutgoingMessage Message(ReadOnlyMemory<byte> body) =>
+        new() { RoutingKey = Target.Topic, Body = body, Properties = new MessageProperties { ContentType = "application/json" } };
+
+    /// <summary>Measures the agent from the moment when every server (of those named) has the first count to the moment when it has the second.</summary>
+    public async Task<Measurement> MeasureAsync(AgentProcess agent, int from, int to, Func<ServerOverview, bool>? counted = null)
+    {
+        using SpoolReader reader = SpoolReader.Open(_spool);
+        long Delivered() => reader.ReadOverview().Servers.Where(counted ?? (_ => true)).Min(server => server.Delivered);
+        long first = await AwaitAsync(agent, Delivered, from);
+        ProcessReading before = ProcessReading.Of(agent.Pid);
+        long last = await AwaitAsync(agent, Delivered, to);
+        return Measurement.Between(before, ProcessReading.Of(agent.Pid), (int)(last - first));
+    }
+
+    private static async Task<long> AwaitAsync(AgentProcess agent, Func<long> delivered, int wanted)
+    {
+        long deadline = Environment.TickCount64 + (long)Limit.TotalMilliseconds;
+        while (true)
+        {
+            long now = delivered();
+            if (now >= wanted)
+            {
+                return now;
+            }
+
+            if (agent.HasExited || Environment.TickCount64 > deadline)
+            {
+                throw new InvalidOperationException($"{now} of {wanted} messages are delivered; the agent {(agent.HasExited ? "ended" : "is too slow")}: {agent.Stderr}");
+            }
+
+            await Task.Delay(Step, TimeProvider.System);
+        }
+    }
+
+    private IReadOnlyList<ServerOverview> Read()
+    {
+        using SpoolReader reader = SpoolReader.Open(_spool);
+        return reader.ReadOverview().Servers;
+    }
+}

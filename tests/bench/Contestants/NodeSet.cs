@@ -1,0 +1,27 @@
+using Quickq.Testing;
+
+namespace Quickq.Bench.Contestants;
+
+/// <summary>The nodes that one comparison started; all end with it.</summary>
+internal sealed class NodeSet : IAsyncDisposable
+{
+    private readonly List<RabbitNode> _nodes = [];
+
+    public IReadOnlyList<RabbitNode> Nodes => _nodes;
+
+    public async Task<RabbitNode> AddAsync(string name)
+    {
+        var node = RabbitNode.Create(name);
+        _nodes.Add(node);
+        await node.StartAsync();
+        return node;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (RabbitNode node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+"""Publishes as QuickMQ does: to one server after the other, and each confirm is awaited before the next message.
+
+    python3 tests/bench/quickmq_way.py MESSAGES BYTES HOST:PORT/VHOST...
+
+Needs Debian's python3-amqp. Prints one JSON object; the first tenth of the messages is not measured.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import amqp
+
+
+def connect(address):
+    host, _, vhost = address.partition("/")
+    connection = amqp.Connection(host, userid="guest", password="guest", virtual_host=vhost, confirm_publish=True)
+    connection.connect()
+    return connection.channel()
+
+
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def text_of(seconds):
+    return "00:{:02d}:{:010.7f}".format(int(seconds // 60), seconds % 60)
+
+
+def main():
+    messages, size = int(sys.argv[1]), int(sys.argv[2])
+    channels = [connect(address) for address in sys.argv[3:]]
+    body = b"\0" * size
+    warm = messages // 10
+    for number in range(messages):
+        if number == warm:
+            start, processor = time.perf_counter(), processor_seconds()
+        for channel in channels:
+            message = amqp.Message(body, content_type="application/json", delivery_mode=2)
+            channel.basic_publish_confirm(message, exchange="satellite", routing_key="geo.goes.g16.abi.adde.realtime.ncdf.band.end")
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({
+        "Messages": messages - warm, "Elapsed": text_of(time.perf_counter() - start), "Processor": text_of(processor_seconds() - processor),
+        "Switches": used.ru_nvcsw, "PeakBytes": used.ru_maxrss * 1024}))
+
+
+if __name__ == "__main__":
+    main()
