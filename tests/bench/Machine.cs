@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 
@@ -11,7 +12,7 @@ internal static class Machine
         string system = File.ReadLines("/etc/os-release").First(line => line.StartsWith("PRETTY_NAME=", StringComparison.Ordinal)).Split('"')[1];
         string day = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
         string broker = Directory.EnumerateDirectories("/usr/lib/rabbitmq/lib", "rabbitmq_server-*").Select(Path.GetFileName).FirstOrDefault() ?? "no RabbitMQ";
-        string client = typeof(RabbitMQ.Client.IConnection).Assembly.GetName().Version!.ToString(3);
+        string client = FileVersionInfo.GetVersionInfo(typeof(RabbitMQ.Client.IConnection).Assembly.Location).ProductVersion!.Split('+')[0];
         return $"{day}, {system}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, {broker.Replace("rabbitmq_server-", "RabbitMQ ", StringComparison.Ordinal)}, RabbitMQ.Client {client}";
     }
 }
