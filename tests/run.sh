@@ -129,10 +129,7 @@ for project in tests/*.Tests; do
 done
 
 if wanted python && compgen -G 'tests/python/test_*.py' > /dev/null; then
-  while read -r python; do
-    heading "Python $("$python" -c 'import sys; print(sys.version.split()[0])')"
-    run_python "$python"
-  done < <(interpreters)
+  run_pythons
 fi
 
 for script in tests/shell/*.sh; do
