@@ -34,104 +34,18 @@ class URIFormatError(ValueError):
     """The text is no AMQP URI."""
 
 
-class AmqpConnection:
-    """One server as QuickMQ's class of this name."""
+class _Face:
+    """What the two kinds of connections have in common."""
 
-    def __init__(self, host: str, user: Optional[str] = None, password: Optional[str] = None, exchange: Optional[str] = None,
-                 vhost: Optional[str] = None, port: Optional[int] = None) -> None:
-        del password
-        self.host = host
-        self.user = user or "guest"
-        self.exchange = exchange or ""
-        self.vhost = vhost or "/"
-        self.port = port or 5672
-        self.connected = False
-        self._named = exchange
+    connected = False
 
-    @classmethod
-    def from_uri(cls, uri: str) -> "AmqpConnection":
-        """The connection that an AMQP URI describes; its password is not kept."""
-        parts = _parts_of(uri)
-        del uri
-        return cls(*_require(parts))
+    #: The exchange that was given, None when none was: then each server has its own.
+    named_exchange = None  # type: Optional[str]
 
     @property
     def identifier(self) -> str:
-        """``amqp://user@host:port``, the virtual host and the exchange. The keys of dictionaries are the names of the agent's
-        servers instead."""
+        """The text that tells connections apart. The keys of dictionaries are the names of the agent's servers instead."""
         return str(self)
-
-    @property
-    def named_exchange(self) -> Optional[str]:
-        """The exchange that was given, None when none was: then each server has its own."""
-        return self._named
-
-    def connect(self) -> None:
-        """Nothing to do: the agent connects."""
-        self.connected = True
-
-    def refresh(self) -> None:
-        """Nothing to do: the agent looks after its connections."""
-
-    def close(self) -> None:
-        """Nothing to do: what was published stays in the spool, and is delivered."""
-        self.connected = False
-
-    def produce(self, content_dict: Any, route_key: Optional[str] = None, exchange: Optional[str] = None) -> bool:
-        """Stores the message durably, for every server of the agent. True: it is safe on disk."""
-        _spool().publish(content_dict, route_key, exchange or self._named)
-        return True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AmqpConnection) and self.identifier == other.identifier
-
-    def __hash__(self) -> int:
-        return hash(self.identifier)
-
-    def __repr__(self) -> str:
-        return "amqp://{}@{}:{}{}/{}".format(self.user, self.host, self.port, self.vhost, self.exchange)
-
-
-class AmqpExchange(AmqpConnection):
-    """QuickMQ's old name of ``AmqpConnection``."""
-
-    def __init__(self, host: str, user: Optional[str] = None, password: Optional[str] = None, exchange: Optional[str] = None,
-                 vhost: Optional[str] = None, port: Optional[int] = None) -> None:
-        del password
-        warnings.warn("AmqpExchange is the old name of AmqpConnection", DeprecationWarning, stacklevel=2)
-        super().__init__(host, user, None, exchange, vhost, port)
-
-
-class ClusteredConnection:
-    """Several members of one cluster, of which any one will do: ``"hosts"`` of one server in the agent's configuration."""
-
-    def __init__(self, connections: Iterable[AmqpConnection]) -> None:
-        self._members = {member.identifier: member for member in connections}  # type: Dict[str, AmqpConnection]
-        if not self._members:
-            raise ValueError("a cluster needs at least one connection")
-        self.connected = False
-
-    @classmethod
-    def from_uris(cls, *uris: str) -> "ClusteredConnection":
-        """The cluster whose members AMQP URIs describe; their passwords are not kept."""
-        parts = [_parts_of(uri) for uri in uris]
-        del uris
-        return cls([AmqpConnection(*_require(part)) for part in parts])
-
-    @property
-    def identifier(self) -> str:
-        """The identifiers of its members."""
-        return str(self)
-
-    @property
-    def named_exchange(self) -> Optional[str]:
-        """The exchange that its members name. Two different ones are a ``ValueError``."""
-        return one_exchange([member.named_exchange for member in self._members.values()])
-
-    @property
-    def primary(self) -> Optional[AmqpConnection]:
-        """The first member between ``connect`` and ``close``; which one is in use ``quickq-spool status`` says."""
-        return next(iter(self._members.values())) if self.connected else None
 
     def connect(self) -> None:
         """Nothing to do: the agent connects."""
@@ -150,10 +64,66 @@ class ClusteredConnection:
         return True
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ClusteredConnection) and self.identifier == other.identifier
+        return isinstance(other, _Face) and self.identifier == other.identifier
 
     def __hash__(self) -> int:
         return hash(self.identifier)
+
+
+class AmqpConnection(_Face):
+    """One server as QuickMQ's class of this name."""
+
+    def __init__(self, host: str, user: Optional[str] = None, password: Optional[str] = None, exchange: Optional[str] = None,
+                 vhost: Optional[str] = None, port: Optional[int] = None) -> None:
+        del password
+        self.host = host
+        self.user = user or "guest"
+        self.exchange = exchange or ""
+        self.vhost = vhost or "/"
+        self.port = port or 5672
+        self.named_exchange = exchange
+
+    @classmethod
+    def from_uri(cls, uri: str) -> "AmqpConnection":
+        """The connection that an AMQP URI describes; its password is not kept."""
+        parts = _parts_of(uri)
+        del uri
+        return cls(*_require(parts))
+
+    def __repr__(self) -> str:
+        return "amqp://{}@{}:{}{}/{}".format(self.user, self.host, self.port, self.vhost, self.exchange)
+
+
+class AmqpExchange(AmqpConnection):
+    """QuickMQ's old name of ``AmqpConnection``."""
+
+    def __init__(self, host: str, user: Optional[str] = None, password: Optional[str] = None, exchange: Optional[str] = None,
+                 vhost: Optional[str] = None, port: Optional[int] = None) -> None:
+        del password
+        warnings.warn("AmqpExchange is the old name of AmqpConnection", DeprecationWarning, stacklevel=2)
+        super().__init__(host, user, None, exchange, vhost, port)
+
+
+class ClusteredConnection(_Face):
+    """Several members of one cluster, of which any one will do: ``"hosts"`` of one server in the agent's configuration."""
+
+    def __init__(self, connections: Iterable[AmqpConnection]) -> None:
+        self._members = {member.identifier: member for member in connections}  # type: Dict[str, AmqpConnection]
+        if not self._members:
+            raise ValueError("a cluster needs at least one connection")
+        self.named_exchange = one_exchange([member.named_exchange for member in self._members.values()])
+
+    @classmethod
+    def from_uris(cls, *uris: str) -> "ClusteredConnection":
+        """The cluster whose members AMQP URIs describe; their passwords are not kept."""
+        parts = [_parts_of(uri) for uri in uris]
+        del uris
+        return cls([AmqpConnection(*_require(part)) for part in parts])
+
+    @property
+    def primary(self) -> Optional[AmqpConnection]:
+        """The first member between ``connect`` and ``close``; which one is in use ``quickq-spool status`` says."""
+        return next(iter(self._members.values())) if self.connected else None
 
     def __repr__(self) -> str:
         return "ClusteredConnection({})".format(", ".join(sorted(self._members)))

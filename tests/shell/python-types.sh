@@ -2,27 +2,13 @@
 # The types of the Python package: mypy --strict finds nothing in it, for the syntax of 3.7 (the oldest that mypy knows) and of
 # today, nor in a program that uses it rightly; and it finds what a program does wrong.
 set -uo pipefail
-cd "$(dirname "$0")/../../python-shim"
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
-
-report() {
-  number=$((number + 1))
-  if [ "$2" = 0 ]; then
-    echo "ok $number - $1"
-  else
-    failed=$((failed + 1))
-    echo "not ok $number - $1"
-    sed 's/^/#   /' "$work/log"
-  fi
-}
+cd "$(dirname "$0")/../.."
+. tests/tap.sh
+cd python-shim
 
 if ! bash ../packaging/install-missing.sh mypy > "$work/log" 2>&1; then
   report "mypy is installed" 1
-  exit 1
+  finish_tap
 fi
 types() { PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m mypy --strict --cache-dir "$work/cache" "$@" > "$work/log" 2>&1; }
 
@@ -76,5 +62,4 @@ MYPYPATH=. types "$work/wrong.py"
 [ "$(grep -c ': error: ' "$work/log")" = 4 ]
 report "what a program does wrong is found" $?
 
-echo "1..$number"
-[ "$failed" = 0 ]
+finish_tap
