@@ -3,9 +3,6 @@
 # and are the same bytes each time they are made.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 . tests/tap.sh
 
 interpreters() {
