@@ -4,8 +4,6 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 . tests/tap.sh
 . tests/packages/contents.sh
 
@@ -13,8 +11,8 @@ bash packaging/install-missing.sh man-db groff-base systemd lintian rpm rpmlint 
 report "what checks packages is installed" $?
 
 unit=packaging/root/usr/lib/systemd/system/quickq-agent.service
-spool_cli=artifacts/bin/Quickq.SpoolCli/debug_net10.0/quickq-spool
-agent=artifacts/bin/Quickq.Agent/debug/quickq-agent
+spool_cli=${QUICKQ_SPOOL_CLI:-artifacts/bin/Quickq.SpoolCli/debug_net10.0/quickq-spool}
+agent=${QUICKQ_AGENT:-artifacts/bin/Quickq.Agent/debug/quickq-agent}
 
 undocumented_words "$spool_cli" "$agent" > "$work/log" 2>&1 && [ ! -s "$work/log" ]
 report "manual and completion have every verb and option of --help" $?
