@@ -13,12 +13,13 @@ internal sealed class FaultScene : IAsyncDisposable
     public const int Window = 60;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(40);
-    private readonly SteadyProducer _producer;
+    private readonly List<IReadOnlyList<AcceptedMessage>> _accepted = [];
+    private SteadyProducer? _producer;
 
     private FaultScene(TempSpool spool, BrokerQueue sound, BrokerQueue faulty, RestartedAgent agent)
     {
         (Spool, Sound, Faulty, Agent) = (spool, sound, faulty, agent);
-        _producer = SteadyProducer.Start(spool, faulty.Exchange, LongestPause);
+        Produce();
     }
 
     public TempSpool Spool { get; }
@@ -87,33 +88,42 @@ internal sealed class FaultScene : IAsyncDisposable
     /// <param name="earlier">What was drained from mq2 before.</param>
     public async Task MustEndCleanAsync(int faults = 0, IReadOnlyList<QueuedMessage>? earlier = null)
     {
-        var accepted = await _producer.FinishAsync();
-        await Spool.AwaitDeliveredAsync(accepted.Count, Limit, "mq1", "mq2");
+        await QuietAsync();
         Assert.Equal(0, await Agent.StopAsync());
-        faults += Agent.Kills + Count("mq2: ", "were in flight and are sent again") + Count("mq2: exchange", "is suspended");
-        Audit.Of(Spool, accepted)
+        faults += Agent.Kills + CountLogged("mq2: ", "were in flight and are sent again") + CountLogged("mq2: exchange", "is suspended");
+        Audit.Of(Spool, [.. _accepted])
             .Server("mq1", await Sound.DrainAsync(), Agent.Kills, Window)
             .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults, Window)
             .MustBeClean();
         Assert.Equal(0L, Spool.Value<long>("SELECT count(*) FROM suspension"));
     }
 
-    /// <summary>Ends the producer and waits until both servers have all that it gave.</summary>
-    public async Task<IReadOnlyList<AcceptedMessage>> QuietAsync()
+    /// <summary>Starts a producer: after <see cref="QuietAsync"/> another one.</summary>
+    public void Produce() => _producer = SteadyProducer.Start(Spool, Exchange, LongestPause);
+
+    /// <summary>Ends the producer and waits until both servers have all that was given.</summary>
+    public async Task QuietAsync()
     {
-        var accepted = await _producer.FinishAsync();
-        await Spool.AwaitDeliveredAsync(accepted.Count, Limit, "mq1", "mq2");
-        return accepted;
+        if (_producer is not null)
+        {
+            _accepted.Add(await _producer.FinishAsync());
+            _producer.Dispose();
+            _producer = null;
+        }
+
+        await Spool.AwaitDeliveredAsync(_accepted.Sum(messages => messages.Count), Limit, "mq1", "mq2");
     }
+
+    /// <summary>How many lines of the agent's log hold all of these words.</summary>
+    public int CountLogged(params string[] words) =>
+        Agent.Log.Split('\n').Count(line => words.All(word => line.Contains(word, StringComparison.Ordinal)));
 
     public ValueTask DisposeAsync()
     {
-        _producer.Dispose();
+        _producer?.Dispose();
         Agent.Dispose();
         Spool.Dispose();
         return ValueTask.CompletedTask;
     }
 
-    private int Count(string of, string words) =>
-        Agent.Log.Split('\n').Count(line => line.Contains(of, StringComparison.Ordinal) && line.Contains(words, StringComparison.Ordinal));
 }
