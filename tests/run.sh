@@ -80,7 +80,7 @@ finish() {
   exit
 }
 
-if ! bash packaging/install-missing.sh rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git; then
+if ! bash packaging/install-missing.sh rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git man-db groff-base systemd lintian rpm rpmlint binutils; then
   failed=1
   finish
 fi
@@ -129,10 +129,7 @@ for project in tests/*.Tests; do
 done
 
 if wanted python && compgen -G 'tests/python/test_*.py' > /dev/null; then
-  while read -r python; do
-    heading "Python $("$python" -c 'import sys; print(sys.version.split()[0])')"
-    run_python "$python"
-  done < <(interpreters)
+  run_pythons
 fi
 
 for script in tests/shell/*.sh; do
