@@ -16,6 +16,9 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
     private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
 
+    /// <summary>So long at most does a full window keep from seeing what else is there: a pause, a connection that gives no answers.</summary>
+    private static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(5);
+
     private const int MaxPage = 256;
 
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
@@ -71,7 +74,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         (int count, long bytes) = window.Room();
         if (count < _worthwhileRoom)
         {
-            await WaitAsync(connection, stopTaking, limit: null, window.WaitForRoomAsync(_worthwhileRoom));
+            await WaitForRoomAsync(connection, stopTaking);
             return;
         }
 
@@ -88,7 +91,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
         else
         {
-            await WaitAsync(connection, stopTaking, lanes.DueIn, _armed);
+            await WaitAsync(connection, stopTaking, lanes.DueIn);
         }
     }
 
@@ -214,17 +217,26 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         report(state, connection.Endpoint, reason is null ? null : $"{state} by the broker: {reason}");
     }
 
-    /// <summary>Waits for any of: a change of the lanes or of the connection, the given condition, a look into the spool being due, the end.</summary>
-    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan? limit, Task? condition = null)
+    /// <summary>Waits until the window has room for a page. What comes into the spool meanwhile is no reason to look: most of it is the ledger's own.</summary>
+    private Task WaitForRoomAsync(BrokerConnection connection, CancellationToken stopTaking) =>
+        WaitForAnyAsync(connection, stopTaking, LookAnyway, window.WaitForRoomAsync(_worthwhileRoom));
+
+    /// <summary>Waits for any of: a change of the lanes or of the connection, a look into the spool being due, the end.</summary>
+    private Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan? limit)
     {
         if (_armed is null || _armed.IsCompleted)
         {
             _armed = parts.Signal.NextChange;
         }
 
+        return WaitForAnyAsync(connection, stopTaking, limit ?? Timeout.InfiniteTimeSpan, _armed);
+    }
+
+    private async Task WaitForAnyAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan limit, Task condition)
+    {
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
-        Task end = Task.Delay(limit ?? Timeout.InfiniteTimeSpan, parts.Clock, ends.Token);
-        await Task.WhenAny(connection.Lost, lanes.Changed.Next, _armed, end, condition ?? end);
+        Task end = Task.Delay(limit, parts.Clock, ends.Token);
+        await Task.WhenAny(connection.Lost, lanes.Changed.Next, condition, end);
         await ends.CancelAsync();
     }
 }

@@ -35,7 +35,14 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
         return configuration;
     }
 
-    public AgentProcess Start() => AgentProcess.Start(configuration, environment);
+    /// <summary>The configuration is in a folder of its own, as it is in /etc: the agent watches it, and the spool's folder is full of changes.</summary>
+    public AgentProcess Start()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(_spool)!, "etc")).FullName;
+        string file = Path.Combine(folder, "quickq.json");
+        configuration.WriteTo(file);
+        return AgentProcess.Start(_spool, ["--config", file], environment);
+    }
 
     /// <summary>Lets the spool know its servers, so that what comes is theirs at once: to assign it afterwards is another thing.</summary>
     public async Task IntroduceServersAsync()
