@@ -17,14 +17,12 @@ public static class SpoolCheck
     {
         string resolved = SpoolPath.FollowLinks(path);
         string folder = Path.GetDirectoryName(resolved)!;
-        var findings = new List<CheckFinding>
-        {
-            Good("sqlite", SQLitePCL.raw.sqlite3_libversion().utf8_to_string()),
-        };
+        var findings = new List<CheckFinding>();
         CheckReaders(resolved, findings);
         try
         {
             using SpoolFile file = SpoolFile.OpenForReading(path);
+            findings.Add(Good("sqlite", SQLitePCL.raw.sqlite3_libversion().utf8_to_string()));
             findings.Add(FileSystem(folder));
             findings.Add(Permissions(resolved));
             CheckContent(file, findings);
