@@ -46,7 +46,7 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
             "SELECT count(*) FROM (SELECT message FROM delivery UNION SELECT message FROM unassigned) WHERE message NOT IN (SELECT seq FROM message)");
         bool exact = !messagesIncomplete || !(deliveriesIncomplete || unassignedIncomplete);
         long expected = lastGiven - fresh.ReadNumber("SELECT value FROM tally WHERE name = 'removed'");
-        long lost = exact ? missing : Math.Max(missing, expected <= lastGiven ? expected - saved : 0);
+        long lost = !messagesIncomplete ? 0 : exact ? missing : Math.Max(missing, expected <= lastGiven ? expected - saved : 0);
 
         long highest = fresh.ReadNumber("SELECT max(coalesce((SELECT max(seq) FROM message), 0), coalesce((SELECT max(message) FROM delivery), 0), coalesce((SELECT max(message) FROM unassigned), 0))");
         long deliveries = MakeConsistent(gaps);

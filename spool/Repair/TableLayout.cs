@@ -5,6 +5,21 @@ namespace Quickq.Spool.Repair;
 /// <summary>How one table of the spool stores its rows: where its tree begins, and its columns in the order in which they are stored. Taken from a sound spool.</summary>
 internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOnlyList<TableColumn> Columns)
 {
+    /// <summary>Whether one row stands before another, by the key of the table.</summary>
+    public bool IsBefore(object[] row, object[] other)
+    {
+        foreach (int key in Columns.Select((column, index) => (column, index)).Where(pair => pair.column.IsKey).Select(pair => pair.index))
+        {
+            int order = (row[key], other[key]) is (long first, long second) ? first.CompareTo(second) : string.CompareOrdinal(row[key] as string, other[key] as string);
+            if (order != 0)
+            {
+                return order < 0;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The layout of a table of <paramref name="sound"/>; a spool made by the same schema has its tree at the same page.</summary>
     public static TableLayout Of(SqliteConnection sound, string name)
     {
@@ -24,7 +39,7 @@ internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOn
             int key = row.GetInt32(3);
             string type = row.GetString(1);
             bool isRowId = !isIndex && key > 0 && type is "INTEGER";
-            columns.Add((new TableColumn(row.GetString(0), type, row.GetInt32(2) != 0 && !isRowId, isRowId), key));
+            columns.Add((new TableColumn(row.GetString(0), type, row.GetInt32(2) != 0 && !isRowId, isRowId, key > 0), key));
         }
 
         // A table without row ids stores its key first.
@@ -67,4 +82,4 @@ internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOn
 }
 
 /// <summary>One column of a <see cref="TableLayout"/>.</summary>
-internal sealed record TableColumn(string Name, string Type, bool NotNull, bool IsRowId);
+internal sealed record TableColumn(string Name, string Type, bool NotNull, bool IsRowId, bool IsKey);

@@ -39,7 +39,8 @@ internal sealed class TableRescue : IDisposable
     /// <summary>Copies the rows, those included that only a damaged page led to.</summary>
     public void Run()
     {
-        object[]? last = null;
+        // A row waits until the next one shows that its key is in order: a changed key would take another row's place.
+        object[]? last = null, waiting = null;
         bool inGap = false;
         foreach ((long RowId, StoredRecord Record)? found in _walk.Rows(_layout.Root, _layout.IsIndex))
         {
@@ -51,14 +52,35 @@ internal sealed class TableRescue : IDisposable
                 continue;
             }
 
+            bool misplaced = waiting is not null && !_layout.IsBefore(waiting, values);
+            if (misplaced)
+            {
+                _walk.NoteStray();
+                inGap = true;
+                if (last is not null && !_layout.IsBefore(last, values))
+                {
+                    continue; // this one is out of order, not the one that waits
+                }
+            }
+            else if (waiting is not null)
+            {
+                Insert(waiting);
+                last = waiting;
+            }
+
             if (inGap)
             {
                 _gaps.Add((last, values));
                 inGap = false;
             }
 
-            Insert(values);
-            last = values;
+            waiting = values;
+        }
+
+        if (waiting is not null)
+        {
+            Insert(waiting);
+            last = waiting;
         }
 
         if (inGap)
