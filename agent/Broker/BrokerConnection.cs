@@ -36,11 +36,13 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     private IChannel? _firstChannel;
     private volatile string? _blockedReason;
+    private long _freeSince;
 
     internal BrokerConnection(IConnection client, BrokerSocket socket, string host, IPEndPoint endpoint, ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
     {
         Host = host;
         (_client, _socket, _endpoint, _settings, _deadlines, _time) = (client, socket, endpoint, settings, deadlines, time);
+        _freeSince = time.GetTimestamp();
 
         // First of all handlers, and never removed: the client tells a loss to one after the other and may hang in the next.
         _client.ConnectionShutdownAsync += OnShutdownAsync;
@@ -55,8 +57,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>The name, or the literal address, from the settings that led here.</summary>
     public string Host { get; }
 
-    /// <summary>The address that the name led to.</summary>
-    public IPAddress Address => _endpoint.Address;
+    /// <summary>The address that the name led to, and the port.</summary>
+    public IPEndPoint Peer => _endpoint;
 
     /// <summary>The address in use, <c>ip:port</c>, v6 in brackets.</summary>
     public string Endpoint => _endpoint.ToString();
@@ -67,13 +69,29 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>The broker's reason while connection.blocked is in force, else null.</summary>
     public string? BlockedReason => _blockedReason;
 
+    /// <summary>Whether a broken deadline ended it: something hung, in the client, on the way or at the broker.</summary>
+    public bool WasGivenUp { get; private set; }
+
     /// <summary>Makes one attempt; when to make the next is the caller's to decide.</summary>
     /// <exception cref="BrokerUnavailableException">Nothing could be opened; the message says why.</exception>
-    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, CancellationToken stopping) =>
-        OpenAsync(settings, BrokerDeadlines.Default, TimeProvider.System, stopping);
+    /// <param name="settings">The server.</param>
+    /// <param name="lost">Where the last connection failed, if there was one: tried when nothing else will do.</param>
+    /// <param name="stopping">Nobody wants the connection any more.</param>
+    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, IPEndPoint? lost, CancellationToken stopping) =>
+        new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System).DialAsync(lost, stopping);
 
     public static Task<BrokerConnection> OpenAsync(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time, CancellationToken stopping) =>
-        new BrokerDialer(settings, deadlines, time).DialAsync(stopping);
+        new BrokerDialer(settings, deadlines, time).DialAsync(lost: null, stopping);
+
+    /// <summary>Gives the connection up when messages have been out for too long without any answer. What the broker's alarms took does not count.</summary>
+    /// <param name="silence">For how long messages have been out without an answer.</param>
+    public void EndIfSilentFor(TimeSpan silence)
+    {
+        if (BlockedReason is null && silence > _deadlines.Confirm && _time.GetElapsedTime(Interlocked.Read(ref _freeSince)) > _deadlines.Confirm)
+        {
+            GiveUp($"no confirm came for {_deadlines.Confirm.TotalSeconds:0.#} s");
+        }
+    }
 
     /// <summary>Opens a channel of its own for a publisher.</summary>
     /// <exception cref="BrokerUnavailableException">The connection is lost, now or before.</exception>
@@ -114,7 +132,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
             await BoundedAsync(_client.CloseAsync(Constants.ReplySuccess, "closed by the agent", _deadlines.Close, abort: true, CancellationToken.None), _deadlines.Close);
         }
 
-        GiveUp("closed by the agent");
+        End("closed by the agent");
         await BoundedAsync(_client.DisposeAsync().AsTask(), TimeSpan.FromSeconds(1));
         _givenUp.Dispose();
     }
@@ -188,6 +206,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     private Task OnUnblockedAsync(object sender, AsyncEventArgs unblocked)
     {
+        Interlocked.Exchange(ref _freeSince, _time.GetTimestamp());
         _blockedReason = null;
         _socket.WatchForSilence();
         BlockedChanged?.Invoke();
@@ -202,22 +221,27 @@ internal sealed class BrokerConnection : IAsyncDisposable
     }
 
     /// <summary>The client may hang: what it does from here on is of no interest, and its socket is cut under it.</summary>
-    private void GiveUp(string reason)
+    private void GiveUp(string reason) => End(reason, givenUp: true);
+
+    private void End(string reason, bool givenUp = false)
     {
-        Lose(reason);
+        Lose(reason, givenUp);
         _socket.Cut();
     }
 
-    private void Lose(string reason)
+    private void Lose(string reason, bool givenUp = false)
     {
         ConfirmedPublisher[] publishers;
         lock (_gate)
         {
-            if (!_lost.TrySetResult(reason))
+            if (_lost.Task.IsCompleted)
             {
                 return;
             }
 
+            // Before it is told: who hears of the loss may ask at once.
+            WasGivenUp = givenUp;
+            _lost.SetResult(reason);
             publishers = [.. _publishers];
         }
 

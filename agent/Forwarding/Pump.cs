@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Broker;
@@ -13,9 +12,6 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, LaneSet lanes, Action<string, string?, string?> report)
     : IDisposable
 {
-    /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
-    private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
-
     private const int MaxPage = 256;
 
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
@@ -138,11 +134,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private async ValueTask AdvanceLanesAsync(BrokerConnection connection, SpoolFeed feed, FeedMarks marks)
     {
-        if (lanes.LongestSilence > ConfirmDeadline)
-        {
-            throw new BrokerUnavailableException(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
-        }
-
+        connection.EndIfSilentFor(lanes.LongestSilence);
         foreach (Lane lane in lanes.All)
         {
             if (marks.ProbeWanted != 0)
