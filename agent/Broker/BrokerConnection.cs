@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Quickq.Agent.Settings;
 using RabbitMQ.Client;
@@ -36,13 +37,11 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     private IChannel? _firstChannel;
     private volatile string? _blockedReason;
-    private long _freeSince;
 
     internal BrokerConnection(IConnection client, BrokerSocket socket, string host, IPEndPoint endpoint, ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
     {
         Host = host;
         (_client, _socket, _endpoint, _settings, _deadlines, _time) = (client, socket, endpoint, settings, deadlines, time);
-        _freeSince = time.GetTimestamp();
 
         // First of all handlers, and never removed: the client tells a loss to one after the other and may hang in the next.
         _client.ConnectionShutdownAsync += OnShutdownAsync;
@@ -83,16 +82,6 @@ internal sealed class BrokerConnection : IAsyncDisposable
     public static Task<BrokerConnection> OpenAsync(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time, CancellationToken stopping) =>
         new BrokerDialer(settings, deadlines, time).DialAsync(lost: null, stopping);
 
-    /// <summary>Gives the connection up when messages have been out for too long without any answer. What the broker's alarms took does not count.</summary>
-    /// <param name="silence">For how long messages have been out without an answer.</param>
-    public void EndIfSilentFor(TimeSpan silence)
-    {
-        if (BlockedReason is null && silence > _deadlines.Confirm && _time.GetElapsedTime(Interlocked.Read(ref _freeSince)) > _deadlines.Confirm)
-        {
-            GiveUp($"no confirm came for {_deadlines.Confirm.TotalSeconds:0.#} s");
-        }
-    }
-
     /// <summary>Opens a channel of its own for a publisher.</summary>
     /// <exception cref="BrokerUnavailableException">The connection is lost, now or before.</exception>
     public async Task<ConfirmedPublisher> OpenPublisherAsync(IConfirmListener listener, CancellationToken stopping)
@@ -111,6 +100,33 @@ internal sealed class BrokerConnection : IAsyncDisposable
         }
 
         return publisher;
+    }
+
+    /// <summary>Asks, on a channel of its own, whether there is such an exchange; null when there is, else the broker's words.</summary>
+    /// <exception cref="BrokerUnavailableException">The connection is lost, now or before.</exception>
+    public async Task<string?> AskForExchangeAsync(string exchange, CancellationToken stopping)
+    {
+        var channel = await OpenChannelAsync(stopping);
+        try
+        {
+            await BoundedCallAsync(
+                async limit =>
+                {
+                    await channel.ExchangeDeclarePassiveAsync(exchange, limit);
+                    return true;
+                },
+                "the broker did not say whether an exchange is there",
+                stopping);
+            return null;
+        }
+        catch (BrokerUnavailableException) when (!Lost.IsCompleted && channel.CloseReason is { Initiator: ShutdownInitiator.Peer } closed)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"{closed.ReplyCode} {closed.ReplyText}");
+        }
+        finally
+        {
+            await CloseChannelAsync(channel);
+        }
     }
 
     /// <summary>Says goodbye if the broker listens, and ends in any case within five seconds.</summary>
@@ -162,23 +178,23 @@ internal sealed class BrokerConnection : IAsyncDisposable
     internal string ReasonAfter(Exception failure, string? channelReason) =>
         Lost.IsCompletedSuccessfully ? Lost.Result : channelReason ?? $"the connection broke: {failure.Message.ReplaceLineEndings(" ")}";
 
-    private async Task<IChannel> OpenChannelAsync(CancellationToken stopping)
-    {
-        if (Lost.IsCompleted)
-        {
-            throw new BrokerUnavailableException(await Lost);
-        }
+    private async Task<IChannel> OpenChannelAsync(CancellationToken stopping) => Lost.IsCompleted
+        ? throw new BrokerUnavailableException(await Lost)
+        : await BoundedCallAsync(limit => _client.CreateChannelAsync(Confirming, limit), "no channel was opened", stopping);
 
+    /// <summary>A question to the broker and its answer, within the deadline of a channel's opening.</summary>
+    private async Task<T> BoundedCallAsync<T>(Func<CancellationToken, Task<T>> call, string breach, CancellationToken stopping)
+    {
         using var expiry = new CancellationTokenSource(_deadlines.OpenChannel, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token, _givenUp.Token);
         try
         {
-            return await _client.CreateChannelAsync(Confirming, either.Token).WaitAsync(either.Token);
+            return await call(either.Token).WaitAsync(either.Token);
         }
         catch (OperationCanceledException late)
         {
             stopping.ThrowIfCancellationRequested();
-            GiveUp($"no channel was opened within {_deadlines.OpenChannel.TotalSeconds:0.#} s");
+            GiveUp($"{breach} within {_deadlines.OpenChannel.TotalSeconds:0.#} s");
             throw new BrokerUnavailableException(await Lost, late);
         }
         catch (Exception failure) when (failure is RabbitMQClientException or IOException or ObjectDisposedException or System.Threading.Channels.ChannelClosedException)
@@ -206,7 +222,6 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     private Task OnUnblockedAsync(object sender, AsyncEventArgs unblocked)
     {
-        Interlocked.Exchange(ref _freeSince, _time.GetTimestamp());
         _blockedReason = null;
         _socket.WatchForSilence();
         BlockedChanged?.Invoke();
@@ -220,8 +235,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>The client may hang: what it does from here on is of no interest, and its socket is cut under it.</summary>
-    private void GiveUp(string reason) => End(reason, givenUp: true);
+    /// <summary>A deadline is broken. The client may hang: what it does from here on is of no interest, and its socket is cut under it.</summary>
+    internal void GiveUp(string reason) => End(reason, givenUp: true);
 
     private void End(string reason, bool givenUp = false)
     {

@@ -21,9 +21,6 @@ internal sealed record BrokerDeadlines
     /// <summary>For the client to take a message, not for its confirm. Stands still while the broker blocks us.</summary>
     public TimeSpan Publish { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>For any answer to what is out. Stands still while the broker blocks us, else every alarm would repeat a window of messages.</summary>
-    public TimeSpan Confirm { get; init; } = TimeSpan.FromSeconds(60);
-
     /// <summary>For an orderly goodbye; after it the socket is closed, which takes no time.</summary>
     public TimeSpan Close { get; init; } = TimeSpan.FromSeconds(3);
 

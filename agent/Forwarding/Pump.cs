@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Broker;
@@ -12,6 +13,9 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, LaneSet lanes, Action<string, string?, string?> report)
     : IDisposable
 {
+    /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
+    private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
+
     private const int MaxPage = 256;
 
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
@@ -24,7 +28,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <exception cref="BrokerUnavailableException">The connection broke a deadline.</exception>
     public async Task RunAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
-        connection.BlockedChanged += lanes.Changed.Set;
+        connection.BlockedChanged += () => NoteBlocking(connection);
         _feed?.GoBackBefore(1);
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
@@ -134,20 +138,45 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private async ValueTask AdvanceLanesAsync(BrokerConnection connection, SpoolFeed feed, FeedMarks marks)
     {
-        connection.EndIfSilentFor(lanes.LongestSilence);
+        if (lanes.Silence > ConfirmDeadline)
+        {
+            connection.GiveUp(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            throw new BrokerUnavailableException(await connection.Lost);
+        }
+
+        if (marks.ProbeWanted != 0)
+        {
+            lanes.ProbeNow(await TakeProbeWishesAsync());
+        }
+
+        lanes.DeferOverdue(ConfirmDeadline);
         foreach (Lane lane in lanes.All)
         {
-            if (marks.ProbeWanted != 0)
-            {
-                lane.ProbeNow();
-            }
-
             await lane.AdvanceAsync(connection, message => _encoding.Encode(message, out _));
             if (lane.TakeRewind() is { } seq)
             {
                 feed.GoBackBefore(seq);
             }
         }
+    }
+
+    /// <summary>What an operator asks for is done once.</summary>
+    private Task<IReadOnlyList<string>> TakeProbeWishesAsync() => parts.Ledger.RunAsync<IReadOnlyList<string>>(connection =>
+    {
+        string[] wanted = [.. connection.Query<string>("SELECT exchange FROM suspension WHERE server = @id AND next_probe_at = 0", new { id = parts.ServerId })];
+        connection.Execute("UPDATE suspension SET next_probe_at = @now WHERE server = @id AND next_probe_at = 0", new { id = parts.ServerId, now = parts.Clock.NowMicroseconds() });
+        return wanted;
+    });
+
+    private void NoteBlocking(BrokerConnection connection)
+    {
+        if (connection.BlockedReason is null)
+        {
+            // What was out while the broker read nothing is overdue by no fault of anybody: its time begins now.
+            lanes.ForgiveSilence();
+        }
+
+        lanes.Changed.Set();
     }
 
     /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>

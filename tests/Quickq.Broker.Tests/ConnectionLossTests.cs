@@ -146,45 +146,6 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
     }
 
     [Fact(Timeout = 120_000)]
-    public async Task The_deadline_of_confirms_stands_still_while_the_broker_blocks_and_starts_anew_after_that()
-    {
-        var deadlines = new BrokerDeadlines { Confirm = TimeSpan.FromSeconds(3) };
-        var longAgo = TimeSpan.FromHours(1);
-        await using var connection = await BrokerConnection.OpenAsync(Configured.Server(_node, virtualHost.Name), deadlines, TimeProvider.System, CancellationToken.None);
-        await using var publisher = await connection.OpenPublisherAsync(_heard, CancellationToken.None);
-        var unblocked = false;
-        connection.BlockedChanged += () =>
-        {
-            // As the forwarder would, at once: what has been out all the time is overdue, but not by the broker's fault.
-            connection.EndIfSilentFor(longAgo);
-            unblocked = connection.BlockedReason is null;
-        };
-        await _node.CtlAsync("set_vm_memory_high_watermark", "0.0001");
-        try
-        {
-            await publisher.PublishAsync(Configured.Message("m1"), mandatory: true);
-            await Eventually.Is("the connection is blocked", Seconds, () => connection.BlockedReason is not null);
-            await Assert.ThrowsAsync<TimeoutException>(() => connection.Lost.WaitAsync(deadlines.Confirm * 1.5, TimeProvider.System));
-            connection.EndIfSilentFor(longAgo);
-            Assert.False(connection.Lost.IsCompleted);
-        }
-        finally
-        {
-            await _node.CtlAsync("set_vm_memory_high_watermark", "0.6");
-        }
-
-        await Eventually.Is("the connection is no longer blocked", Seconds, () => unblocked);
-        Assert.False(connection.Lost.IsCompleted);
-        await Eventually.Is("silence is no longer forgiven", Seconds, () =>
-        {
-            connection.EndIfSilentFor(longAgo);
-            return connection.Lost.IsCompleted;
-        });
-        Assert.Equal("no confirm came for 3 s", await connection.Lost);
-        Assert.True(connection.WasGivenUp);
-    }
-
-    [Fact(Timeout = 120_000)]
     public async Task A_publish_that_hangs_gives_the_connection_up_and_nothing_hangs_with_it()
     {
         var deadlines = new BrokerDeadlines { Publish = TimeSpan.FromSeconds(2) };
