@@ -137,7 +137,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private void LogUnreachable(string reason, TimeSpan delay, int failures)
     {
         // One line for each new reason, not one for each attempt.
-        parts.Log.NextAttempt(settings.Name, delay);
+        parts.Log.NextAttempt(settings.Name, delay.TotalSeconds);
         if (failures == 1 || !string.Equals(reason, _reportedError, StringComparison.Ordinal))
         {
             parts.Log.ConnectFailed(settings.Name, reason);

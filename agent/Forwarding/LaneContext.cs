@@ -12,6 +12,7 @@ internal sealed class LaneContext(
     ServerSettings settings, string exchange, ForwarderParts parts, InFlightWindow window, Action wake, CancellationToken stopping)
 {
     private readonly ForwarderParts _parts = parts;
+    private string? _suspendedFor;
 
     public TimeProvider Clock => _parts.Clock;
 
@@ -47,16 +48,23 @@ internal sealed class LaneContext(
         }
     }
 
-    /// <summary>Logs and records that the exchange is suspended.</summary>
+    /// <summary>Records that the exchange is suspended; logs it once for each new reason, not again after each probe.</summary>
     public void ReportSuspended(string reason, TimeSpan delay, long nextProbeAt)
     {
-        _parts.Log.ExchangeSuspended(settings.Name, exchange, reason, delay);
+        if (!string.Equals(reason, _suspendedFor, StringComparison.Ordinal))
+        {
+            _suspendedFor = reason;
+            _parts.Log.ExchangeSuspended(settings.Name, exchange, reason);
+        }
+
+        _parts.Log.NextProbe(settings.Name, exchange, delay.TotalSeconds);
         Record(new SuspensionRecord(_parts.ServerId, exchange, reason, Clock.NowMicroseconds(), nextProbeAt));
     }
 
     /// <summary>Logs and records that the exchange takes messages again.</summary>
     public void ReportResumed()
     {
+        _suspendedFor = null;
         _parts.Log.ExchangeResumed(settings.Name, exchange);
         Record(new SuspensionRecord(_parts.ServerId, exchange, Reason: null, Clock.NowMicroseconds(), NextProbeAt: 0));
     }

@@ -38,6 +38,6 @@ internal static partial class AgentLog
     [LoggerMessage(105, LogLevel.Information, "{Server}: disconnected")]
     public static partial void Disconnected(this ILogger log, string server);
 
-    [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Delay}")]
-    public static partial void NextAttempt(this ILogger log, string server, TimeSpan delay);
+    [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Seconds:0.0} s")]
+    public static partial void NextAttempt(this ILogger log, string server, double seconds);
 }

@@ -123,7 +123,7 @@ public sealed class SpoolReader : IDisposable
                    s.pending, s.deferred, s.held, s.rejected, s.delivered, s.expired, s.cancelled, s.unrouted,
                    (SELECT m.created_at FROM message AS m
                     WHERE m.seq = (SELECT min(d.message) FROM delivery AS d WHERE d.server = s.id AND d.state = 'pending')),
-                   s.last_error, s.rate, s.rate_at
+                   s.last_error, s.rate, s.rate_at, s.last_error_at
             FROM server AS s ORDER BY s.name
             """;
         var servers = new List<ServerOverview>();
@@ -135,7 +135,7 @@ public sealed class SpoolReader : IDisposable
                 row.GetString(0), row.GetInt64(1) != 0, row.GetInt64(2) != 0,
                 agentRuns ? row.GetString(3) : "disconnected", agentRuns ? row.TextOrNull(4) : null, row.TimeOrNull(5),
                 row.GetInt64(6), row.GetInt64(7), row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12), row.GetInt64(13),
-                row.TimeOrNull(14), row.TextOrNull(15), rateIsFresh ? row.GetDouble(16) : null));
+                row.TimeOrNull(14), row.TextOrNull(15), row.TimeOrNull(18), rateIsFresh ? row.GetDouble(16) : null));
         }
 
         return servers;
