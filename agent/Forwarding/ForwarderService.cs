@@ -33,7 +33,9 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
         var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
-        var upkeep = new UpkeepTasks(ledger, clock, log);
+        using var upkeep = new UpkeepTasks(path, ledger, signal, clock, log);
+        upkeep.Apply(settings.Spool);
+        await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
@@ -74,7 +76,7 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
 
         logging.SetLevel(line.Verbosity ?? changed.LogLevel);
         await forwarders.ApplyAsync(changed, stopTaking, abandon);
-        upkeep.AssignmentWanted.Set();
+        upkeep.Apply(changed.Spool);
         log.Reloaded(line.ConfigPath, changed.Servers.Count);
     }
 

@@ -17,4 +17,5 @@ internal static class LogKey
     public const string Pid = nameof(Pid);
     public const string Signal = nameof(Signal);
     public const string MessageId = nameof(MessageId);
+    public const string Size = nameof(Size);
 }

@@ -27,6 +27,10 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int Sync(int descriptor);
 
+    /// <summary>Returns the error itself, unlike the others.</summary>
+    [LibraryImport("libc", EntryPoint = "posix_fallocate")]
+    public static partial int Allocate(int descriptor, long offset, long length);
+
     [LibraryImport("libc", EntryPoint = "futimens", SetLastError = true)]
     public static partial int SetTimes(int descriptor, nint timesOrNullForNow);
 
