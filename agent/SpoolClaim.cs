@@ -1,6 +1,7 @@
 using System.Globalization;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent;
 
@@ -15,7 +16,7 @@ internal sealed class SpoolClaim : IDisposable
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/>, with the process id, when another agent has it; whatever opening the spool says.</exception>
     public static SpoolClaim Take(string path)
     {
-        using SpoolFile file = SpoolFile.OpenForWriting(path, create: true);
+        using SpoolFile file = Open(path);
         return AgentLock.TryTake(file.Path, out int? holder) is { } taken
             ? new SpoolClaim(taken)
             : throw new SpoolException(SpoolFault.Busy, file.Path,
@@ -24,4 +25,17 @@ internal sealed class SpoolClaim : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
+
+    /// <summary>A disk that is full to the last byte may refuse even that: then the reserve goes first.</summary>
+    private static SpoolFile Open(string path)
+    {
+        try
+        {
+            return SpoolFile.OpenForWriting(path, create: true);
+        }
+        catch (SpoolException full) when (full.Fault is SpoolFault.Full && SpoolReserve.GiveUp(SpoolPath.FollowLinks(path)))
+        {
+            return SpoolFile.OpenForWriting(path, create: true);
+        }
+    }
 }

@@ -162,10 +162,7 @@ internal sealed class LedgerFile : IDisposable
     /// <summary>True when there was a reserve, and giving it up may help.</summary>
     private bool GiveReserveUp(SpoolException trouble)
     {
-        // A full disk has several names: where the log's index cannot grow SQLite calls it an input/output error.
-        bool isFull = trouble.Fault is SpoolFault.Full
-            || (trouble.Fault is SpoolFault.InputOutput && FileSystemRoom.Of(Path.GetDirectoryName(_file.Path)!).AvailableBytes < SpoolReserve.SizeFor(_file.Path));
-        if (!isFull || !SpoolReserve.GiveUp(_file.Path))
+        if (trouble.Fault is not SpoolFault.Full || !SpoolReserve.GiveUp(_file.Path))
         {
             return false;
         }

@@ -33,14 +33,11 @@ internal sealed class DiskReserve(string spoolPath, DeliveryLedger ledger, ILogg
                 log.ReserveMissing(size, fault);
             }
 
+            await TellProducersAsync(SpoolReserve.SizeFor(_path));
             return UpkeepProgress.Later;
         }
 
-        await ledger.RunAsync(connection =>
-        {
-            ServerRegistry.WriteSetting_NeedsTransaction(connection, SpoolLimits.ReserveMissingSetting, value: null);
-            return true;
-        });
+        await TellProducersAsync(missing: null);
         if (_warned)
         {
             log.ReserveMade(size);
@@ -50,6 +47,12 @@ internal sealed class DiskReserve(string spoolPath, DeliveryLedger ledger, ILogg
         _warned = true;
         return UpkeepProgress.NothingLeft;
     }
+
+    private Task<bool> TellProducersAsync(long? missing) => ledger.RunAsync(connection =>
+    {
+        ServerRegistry.WriteSetting_NeedsTransaction(connection, SpoolLimits.ReserveMissingSetting, missing);
+        return true;
+    });
 
     private bool HasRoom()
     {

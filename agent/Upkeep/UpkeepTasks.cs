@@ -52,7 +52,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             new("makes deferred messages pending that are due",                         TimeSpan.FromSeconds(1),   Set(ledger.Deferred),                   InLedger(connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock))),
             new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     CutLogBackAsync),
             new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     () => _retention.StepAsync(stopping)),
-            new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(10),  Changed(TimeSpan.FromSeconds(10)),      _reserve.StepAsync),
+            new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed(TimeSpan.FromSeconds(1)),       _reserve.StepAsync),
         ];
         return Task.WhenAll(tasks.Select(task => RunAsync(task, stopping)));
 

@@ -9,7 +9,7 @@ internal static partial class Libc
     public const int LockShared = 1, LockExclusive = 2, LockNonBlocking = 4, LockUnlock = 8;
     public const int GetRecordLock = 5, SetRecordLock = 6;
     public const short WriteLockType = 1, UnlockedType = 2;
-    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, ReadOnlyFileSystem = 30, Loop = 40;
+    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
     public const int PollIn = 1;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
