@@ -32,8 +32,9 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         using var watch = new SettingsWatch(line.ConfigPath);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
-        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
-        using var upkeep = new UpkeepTasks(path, ledger, signal, clock, log);
+        var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
+        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log) { Expiry = expiry };
+        using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);
         upkeep.Apply(settings.Spool);
         await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);

@@ -3,6 +3,7 @@ using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
@@ -11,6 +12,9 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, TimeProvider clock, Func<double> random, ILogger log)
 {
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
+
+    /// <summary>What says whether a message's time is over.</summary>
+    public required ExpiryClock Expiry { get; init; }
 
     /// <summary>The forwarders' tasks: none of them ends before it is told to, but by a bug.</summary>
     public IEnumerable<Task> Tasks => _running.Values.Select(running => running.Task);
@@ -30,7 +34,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log);
+            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log) { Expiry = Expiry };
             _running.Add(server.Name, new Running(server, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
         }
     }

@@ -185,9 +185,9 @@ internal sealed partial class Lane
     {
         _failures++;
         TimeSpan delay = _context.Schedule.DelayAfter(_failures);
-        _dueAt = _context.Clock.NowMicroseconds() + (delay.Ticks / TimeSpan.TicksPerMicrosecond);
+        (_suspendedAt, _probeAfter) = (_context.Clock.GetTimestamp(), delay);
         _mode = Mode.Suspended;
-        _context.ReportSuspended(reason, delay, _dueAt);
+        _context.ReportSuspended(reason, delay, _context.Clock.NowMicroseconds() + (delay.Ticks / TimeSpan.TicksPerMicrosecond));
         _context.Wake();
     }
 

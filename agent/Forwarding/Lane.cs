@@ -29,7 +29,8 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     private Mode _mode = Mode.Open;
     private int _failures;
     private int _nacksInRow;
-    private long _dueAt;
+    private long _suspendedAt;
+    private TimeSpan _probeAfter;
     private long _lastAnswerAt;
     private long? _skippedFrom;
     private long? _rewindTo;
@@ -65,7 +66,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
             {
                 return _mode switch
                 {
-                    Mode.Suspended => TimeSpan.FromMicroseconds(Math.Max(0, _dueAt - _context.Clock.NowMicroseconds())),
+                    Mode.Suspended => ProbeIn_NeedsLock,
                     Mode.Isolating when _unconfirmed.Count == 0 => TimeSpan.Zero,
                     _ => null,
                 };
@@ -84,6 +85,10 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
             }
         }
     }
+
+    // Not by the wall clock: one that is set back by a day must not make the exchange wait for a day.
+    private TimeSpan ProbeIn_NeedsLock =>
+        _probeAfter - _context.Clock.GetElapsedTime(_suspendedAt) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     /// <summary>Notes that a message was passed by because the lane does not accept.</summary>
     public void Skip(long seq)
@@ -110,7 +115,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     {
         lock (_gate)
         {
-            _dueAt = 0;
+            _probeAfter = TimeSpan.Zero;
         }
     }
 
@@ -175,7 +180,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
         IReadOnlyList<FeedMessage> group = [];
         lock (_gate)
         {
-            if (_mode == Mode.Suspended && _dueAt <= _context.Clock.NowMicroseconds())
+            if (_mode == Mode.Suspended && ProbeIn_NeedsLock == TimeSpan.Zero)
             {
                 _mode = Mode.Probing;
                 LookAgain_NeedsLock();

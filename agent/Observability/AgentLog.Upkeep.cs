@@ -28,4 +28,10 @@ internal static partial class AgentLog
 
     [LoggerMessage(327, LogLevel.Error, "upkeep of the spool must wait, tried again until it works: {Reason}")]
     public static partial void UpkeepMustWait(this ILogger log, string reason);
+
+    [LoggerMessage(328, LogLevel.Warning, "the clock was set {Direction} by {Delay}: for five minutes no message expires")]
+    public static partial void ClockSet(this ILogger log, string direction, TimeSpan delay);
+
+    [LoggerMessage(329, LogLevel.Information, "five minutes since the clock was set: messages expire again")]
+    public static partial void ExpiresAgain(this ILogger log);
 }

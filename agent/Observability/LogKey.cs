@@ -18,4 +18,5 @@ internal static class LogKey
     public const string Signal = nameof(Signal);
     public const string MessageId = nameof(MessageId);
     public const string Size = nameof(Size);
+    public const string Direction = nameof(Direction);
 }

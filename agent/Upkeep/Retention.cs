@@ -15,7 +15,7 @@ namespace Quickq.Agent.Upkeep;
 /// message, finds on a connection of its own without the lock, and has the ledger remove a few milliseconds' worth at a time; between two steps it rests, so that
 /// producers and settlements come first. After a pass the time when the next message can be due is known: until then there is nothing to look for.
 /// </remarks>
-internal sealed class Retention(string spoolPath, DeliveryLedger ledger, TimeProvider clock, ILogger log) : IDisposable
+internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryClock expiry, TimeProvider clock, ILogger log) : IDisposable
 {
     /// <summary>Free pages are kept for what comes next, up to this part of the file or this many, whichever is more.</summary>
     private const int FreePart = 8, FreePages = 1024;
@@ -27,7 +27,8 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, TimePro
 
     private SpoolFile? _file;
     private Pass? _pass;
-    private volatile bool _lookAgain;
+    private int _lookAgain;
+    private bool _passWanted;
     private long _nextDue;
     private long _restFrom;
     private TimeSpan _rest;
@@ -38,11 +39,17 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, TimePro
     public SpoolSettings Settings { get; set; } = new();
 
     /// <summary>Starts a pass at the next step, whatever the last one found: the settings changed.</summary>
-    public void LookAgain() => _lookAgain = true;
+    public void LookAgain() => Interlocked.Exchange(ref _lookAgain, 1);
 
     /// <summary>One bounded step.</summary>
     public async Task<UpkeepProgress> StepAsync(CancellationToken stopping)
     {
+        if (Interlocked.Exchange(ref _lookAgain, 0) != 0)
+        {
+            // Before the settings are read: what is changed from here on says so again.
+            (_pass, _passWanted) = (null, true);
+        }
+
         SpoolSettings settings = Settings;
         _file ??= SpoolFile.OpenForReading(spoolPath);
         SpoolRoom room = _file.Read(connection => SpoolRoom.Read(connection, _file.Path));
@@ -74,12 +81,13 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, TimePro
         if (_pass is null)
         {
             bool isTime = (shortage is not null || now >= _nextDue) && clock.GetElapsedTime(_restFrom) >= _rest;
-            if (!isTime && !_lookAgain)
+            if ((!isTime && !_passWanted) || (shortage is null && expiry.IsWaiting))
             {
+                // After a step of the clock no age is to be trusted yet.
                 return UpkeepProgress.NothingLeft;
             }
 
-            _lookAgain = false;
+            _passWanted = false;
             _pass = new Pass(now, clock.GetTimestamp());
         }
 

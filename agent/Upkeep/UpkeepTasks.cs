@@ -24,11 +24,12 @@ internal enum UpkeepProgress
 }
 
 /// <summary>Everything that the agent does from time to time, in one table.</summary>
-internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, TimeProvider clock, ILogger log) : IDisposable
+internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, ExpiryClock expiry, TimeProvider clock, ILogger log) : IDisposable
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromSeconds(30);
 
-    private readonly Retention _retention = new(spoolPath, ledger, clock, log);
+    private readonly Retention _retention = new(spoolPath, ledger, expiry, clock, log);
+    private readonly ExpiredMessages _expired = new(spoolPath, ledger, expiry, clock);
     private readonly DiskReserve _reserve = new(spoolPath, ledger, log);
     private readonly string _path = SpoolPath.FollowLinks(spoolPath);
     private bool _assigning;
@@ -50,8 +51,9 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             //  what it does, a bounded step at a time                                  period of looking          again when                              step
             new("gives messages that were accepted before to the servers that came",    TimeSpan.Zero,             Set(AssignmentWanted),                  InLedger(Assign)),
             new("makes deferred messages pending that are due",                         TimeSpan.FromSeconds(1),   Set(ledger.Deferred),                   InLedger(connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock))),
+            new("expires messages whose time to live is over, wherever they wait",      TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.5)),     _expired.StepAsync, _expired.Reset),
             new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     CutLogBackAsync),
-            new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     () => _retention.StepAsync(stopping)),
+            new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     () => _retention.StepAsync(stopping), _retention.Reset),
             new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed(TimeSpan.FromSeconds(1)),       _reserve.StepAsync),
         ];
         return Task.WhenAll(tasks.Select(task => RunAsync(task, stopping)));
@@ -66,7 +68,11 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
         };
     }
 
-    public void Dispose() => _retention.Dispose();
+    public void Dispose()
+    {
+        _retention.Dispose();
+        _expired.Dispose();
+    }
 
     private Wakeup AssignmentWanted { get; } = new();
 
@@ -143,7 +149,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
                         log.UpkeepMustWait(trouble.Message);
                     }
 
-                    _retention.Reset();
+                    task.Reset?.Invoke();
                     await Task.Delay(retry, clock, stopping);
                     retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
                 }
@@ -155,5 +161,5 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
         }
     }
 
-    private sealed record UpkeepTask(string Name, TimeSpan Period, Func<Task> Again, Func<Task<UpkeepProgress>> Step);
+    private sealed record UpkeepTask(string Name, TimeSpan Period, Func<Task> Again, Func<Task<UpkeepProgress>> Step, Action? Reset = null);
 }

@@ -11,6 +11,7 @@ internal static partial class Libc
     public const short WriteLockType = 1, UnlockedType = 2;
     public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
     public const int PollIn = 1;
+    public const int SinceBoot = 7;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags, int mode);
@@ -54,6 +55,10 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "realpath", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static unsafe partial nint RealPath(string path, byte* resolved);
+
+    /// <summary>Seconds and nanoseconds of a clock.</summary>
+    [LibraryImport("libc", EntryPoint = "clock_gettime", SetLastError = true)]
+    public static unsafe partial int GetTime(int clock, long* secondsAndNanoseconds);
 
     [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
     public static partial int InotifyInit(int flags);

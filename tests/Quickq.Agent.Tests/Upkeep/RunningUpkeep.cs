@@ -20,13 +20,13 @@ internal sealed class RunningUpkeep : IAsyncDisposable
     private readonly UpkeepTasks _tasks;
     private readonly Task _run;
 
-    private RunningUpkeep(string path, SpoolSettings settings, TimeProvider clock)
+    private RunningUpkeep(string path, SpoolSettings settings, TimeProvider clock, Func<TimeSpan>? sinceBoot)
     {
         _logging = new AgentLogging(LogLevel.Information, TextWriter.Synchronized(_log));
         ILogger log = _logging.Factory.CreateLogger("test");
         Ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(() => 0), clock, log);
         _signal = new SpoolSignal(path);
-        _tasks = new UpkeepTasks(path, Ledger, _signal, clock, log);
+        _tasks = new UpkeepTasks(path, Ledger, _signal, new ExpiryClock(clock, sinceBoot ?? ExpiryClock.SinceBoot, log), clock, log);
         _tasks.Apply(settings);
         _run = Task.Run(() => _tasks.RunAsync(_stop.Token));
     }
@@ -36,7 +36,8 @@ internal sealed class RunningUpkeep : IAsyncDisposable
     /// <summary>What it logged so far.</summary>
     public string Log => _log.ToString();
 
-    public static RunningUpkeep Start(TempSpool spool, SpoolSettings settings, TimeProvider? clock = null) => new(spool.Path, settings, clock ?? TimeProvider.System);
+    public static RunningUpkeep Start(TempSpool spool, SpoolSettings settings, TimeProvider? clock = null, Func<TimeSpan>? sinceBoot = null) =>
+        new(spool.Path, settings, clock ?? TimeProvider.System, sinceBoot);
 
     /// <summary>Makes a spool with two servers and so many messages, m1, m2, ...: accepted a second apart from the epoch on, delivered by both a second later.</summary>
     public static void FillDelivered(TempSpool spool, int count, int bodyBytes = 100)
