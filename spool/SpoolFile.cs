@@ -30,6 +30,8 @@ internal sealed class SpoolFile : IDisposable
     private bool _changed;
     private TimeSpan _lastHold;
 
+    static SpoolFile() => SystemSqlite.BindIfAsked();
+
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
         Path = resolved;
