@@ -31,7 +31,7 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
     private bool _passWanted;
     private long _nextDue;
     private long _restFrom;
-    private TimeSpan _rest;
+    private TimeSpan _rest, _restWhenShort;
     private bool _short;
     private bool _toldNothing;
 
@@ -80,7 +80,8 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         long now = clock.NowMicroseconds();
         if (_pass is null)
         {
-            bool isTime = (shortage is not null || now >= _nextDue) && clock.GetElapsedTime(_restFrom) >= _rest;
+            bool rested = clock.GetElapsedTime(_restFrom) >= (shortage is null ? _rest : _restWhenShort);
+            bool isTime = rested && (shortage is not null || now >= _nextDue);
             if ((!isTime && !_passWanted) || (shortage is null && expiry.IsWaiting))
             {
                 // After a step of the clock no age is to be trusted yet.
@@ -129,9 +130,12 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         // What is settled from now on is settled after the pass began.
         _nextDue = Math.Min(pass.OldestLeft, pass.Began) + Microseconds(settings.Retention);
         TimeSpan gap = settings.Retention / 10_000;
-        gap = gap < ShortestGap || shortage is not null ? ShortestGap : gap > LongestGap ? LongestGap : gap;
-        TimeSpan took = clock.GetElapsedTime(pass.BeganAt) * (shortage is not null && pass.Removed > 0 ? 0 : RestAfterPass);
-        (_restFrom, _rest) = (clock.GetTimestamp(), took > gap ? took : gap);
+        gap = gap < ShortestGap ? ShortestGap : gap > LongestGap ? LongestGap : gap;
+        TimeSpan rest = clock.GetElapsedTime(pass.BeganAt) * RestAfterPass;
+        (_restFrom, _rest) = (clock.GetTimestamp(), rest > gap ? rest : gap);
+
+        // A pass by age says nothing about what can go when room is short; one that was for room and found nothing does.
+        _restWhenShort = shortage is null ? TimeSpan.Zero : pass.Removed > 0 || rest < ShortestGap ? ShortestGap : rest;
         _pass = null;
     }
 
