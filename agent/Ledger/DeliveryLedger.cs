@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Upkeep;
@@ -38,13 +39,16 @@ internal sealed class DeliveryLedger : IDisposable
 
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
-        _file = new LedgerFile(spoolPath, clock, log);
+        _file = new LedgerFile(spoolPath, Health, clock, log);
         _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
     }
+
+    /// <summary>What became known about the spool's file.</summary>
+    public SpoolHealth Health { get; } = new();
 
     /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
     public Wakeup Deferred => _writer.Deferred;

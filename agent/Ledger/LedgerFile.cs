@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Upkeep;
@@ -25,6 +26,7 @@ internal sealed class LedgerFile : IDisposable
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
 
     private readonly SpoolFile _file;
+    private readonly SpoolHealth _health;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly ManualResetEventSlim _giveUp = new();
@@ -34,8 +36,9 @@ internal sealed class LedgerFile : IDisposable
     private long _reserveGivenUp;
     private bool _checkpointFails;
 
-    public LedgerFile(string spoolPath, TimeProvider clock, ILogger log)
+    public LedgerFile(string spoolPath, SpoolHealth health, TimeProvider clock, ILogger log)
     {
+        _health = health;
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
         _clock = clock;
         _log = log;
@@ -87,6 +90,7 @@ internal sealed class LedgerFile : IDisposable
             catch (SpoolException trouble)
             {
                 // Nothing is lost: the batch is still in memory, its rows still pending.
+                _health.Note(trouble);
                 if (delay == FirstRetry)
                 {
                     _log.LedgerMustWait(trouble.Message);

@@ -34,6 +34,9 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
     private readonly string _path = SpoolPath.FollowLinks(spoolPath);
     private bool _assigning;
 
+    /// <summary>Set when servers came: from then on there may be messages to give to them.</summary>
+    public Wakeup AssignmentWanted { get; } = new();
+
     /// <summary>Takes limits and retention of the configuration, at the start and after a reload; servers may have come with it.</summary>
     public void Apply(SpoolSettings settings)
     {
@@ -73,8 +76,6 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
         _retention.Dispose();
         _expired.Dispose();
     }
-
-    private Wakeup AssignmentWanted { get; } = new();
 
     private static Func<Task> Set(Wakeup wakeup) => () =>
     {
@@ -143,6 +144,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
                 }
                 catch (Exception trouble) when (trouble is SqliteException or SpoolException)
                 {
+                    ledger.Health.Note(trouble);
                     // The disk or the file is in trouble: the task goes on when it is over.
                     if (retry == RetryAfter)
                     {
