@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Quickq.Testing;
 
@@ -43,7 +44,9 @@ public sealed class FullDiskTests(VirtualHostPair hosts, ITestOutputHelper outpu
             }
             else
             {
-                agent.Pause();
+                // Not while it holds the write lock: then add would wait for it.
+                using var pause = Process.Start("flock", [spool.Path + ".lock", "kill", "-STOP", agent.Pid.ToString(CultureInfo.InvariantCulture)]);
+                await pause.WaitForExitAsync(TestContext.Current.CancellationToken);
             }
 
             accepted.AddRange(await AddAsync(spool, cycle, Pending));
