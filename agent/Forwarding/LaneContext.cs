@@ -18,6 +18,8 @@ internal sealed class LaneContext(
 
     public InFlightWindow Window { get; } = window;
 
+    public string Exchange => exchange;
+
     /// <summary>Between probes of a suspended exchange.</summary>
     public RetrySchedule Schedule { get; } = RetrySchedule.ForRefusals(parts.Random);
 
@@ -49,8 +51,9 @@ internal sealed class LaneContext(
     }
 
     /// <summary>Records that the exchange is suspended; logs it once for each new reason, not again after each probe.</summary>
-    public void ReportSuspended(string reason, TimeSpan delay, long nextProbeAt)
+    public void ReportSuspended(string reason, TimeSpan delay)
     {
+        long now = Clock.NowMicroseconds();
         if (!string.Equals(reason, _suspendedFor, StringComparison.Ordinal))
         {
             _suspendedFor = reason;
@@ -58,7 +61,7 @@ internal sealed class LaneContext(
         }
 
         _parts.Log.NextProbe(settings.Name, exchange, delay.TotalSeconds);
-        Record(new SuspensionRecord(_parts.ServerId, exchange, reason, Clock.NowMicroseconds(), nextProbeAt));
+        Record(new SuspensionRecord(_parts.ServerId, exchange, reason, now, now + (delay.Ticks / TimeSpan.TicksPerMicrosecond)));
     }
 
     /// <summary>Logs and records that the exchange takes messages again.</summary>

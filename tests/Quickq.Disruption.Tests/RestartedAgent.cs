@@ -1,12 +1,14 @@
 using Quickq.Testing;
+using Quickq.Testing.Network;
 
 namespace Quickq.Disruption.Tests;
 
 /// <summary>An agent that is killed or stopped, and started again with the same configuration, any number of times.</summary>
-internal sealed class RestartedAgent(AgentConfiguration configuration) : IDisposable
+internal sealed class RestartedAgent(AgentConfiguration configuration, NetworkNamespace? inside = null) : IDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
-    private AgentProcess _agent = AgentProcess.Start(configuration);
+    private AgentProcess _agent = AgentProcess.Start(configuration, environment: null, inside);
+    private string _earlier = "";
 
     /// <summary>The one that runs now.</summary>
     public AgentProcess Current => _agent;
@@ -14,20 +16,34 @@ internal sealed class RestartedAgent(AgentConfiguration configuration) : IDispos
     /// <summary>How often it was killed.</summary>
     public int Kills { get; private set; }
 
+    /// <summary>What all of them logged.</summary>
+    public string Log => _earlier + _agent.Stderr;
+
     public void KillAndStart()
+    {
+        Kill();
+        Start();
+    }
+
+    public void Kill()
     {
         Kills++;
         _agent.Kill();
+    }
+
+    /// <summary>The next one, after the end of the one before.</summary>
+    public void Start()
+    {
+        _earlier = Log;
         _agent.Dispose();
-        _agent = AgentProcess.Start(configuration);
+        _agent = AgentProcess.Start(configuration, environment: null, inside);
     }
 
     /// <summary>SIGTERM and its end, then a new one.</summary>
     public async Task<int> StopAndStartAsync()
     {
         var code = await StopAsync();
-        _agent.Dispose();
-        _agent = AgentProcess.Start(configuration);
+        Start();
         return code;
     }
 
