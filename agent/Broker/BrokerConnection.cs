@@ -69,8 +69,11 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     /// <summary>Makes one attempt; when to make the next is the caller's to decide.</summary>
     /// <exception cref="BrokerUnavailableException">Nothing could be opened; the message says why.</exception>
-    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, CancellationToken stopping) =>
-        OpenAsync(settings, BrokerDeadlines.Default, TimeProvider.System, stopping);
+    /// <param name="settings">The server.</param>
+    /// <param name="step">Called at each step of the attempt (every address is one); none takes longer than its deadlines.</param>
+    /// <param name="stopping">Ends the attempt.</param>
+    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, Action step, CancellationToken stopping) =>
+        new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System) { Step = step }.DialAsync(stopping);
 
     public static Task<BrokerConnection> OpenAsync(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time, CancellationToken stopping) =>
         new BrokerDialer(settings, deadlines, time).DialAsync(stopping);

@@ -29,16 +29,22 @@ internal sealed class BrokerDialer
 
     public delegate Task<IReadOnlyList<IPAddress>> ResolveHost(string host, CancellationToken stopping);
 
+    /// <summary>Called before each step that has a deadline of its own.</summary>
+    public Action Step { get; init; } = () => { };
+
     public async Task<BrokerConnection> DialAsync(CancellationToken stopping)
     {
+        Step();
         var password = ReadPassword();
         var failures = new List<BrokerUnavailableException>();
         foreach (var host in _settings.Hosts)
         {
+            Step();
             try
             {
                 foreach (var address in await _resolve(host.Host, stopping))
                 {
+                    Step();
                     try
                     {
                         return await DialAsync(host.Host, new IPEndPoint(address, host.Port), password, stopping);

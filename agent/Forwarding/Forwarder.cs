@@ -30,7 +30,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             TimeSpan delay = _schedule.DelayAfter(failures + 1);
             try
             {
-                await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, stopTaking);
+                await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, parts.Pulse.Beat, stopTaking);
                 failures = 0;
                 bool moved = await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
                 delay = moved ? TimeSpan.Zero : _schedule.DelayAfter(1);
@@ -50,6 +50,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
 
         ReportState("disconnected", endpoint: null, error: null);
+        parts.Pulse.Waits("for the ledger");
         await _window.WaitUntilEmptyAsync();
         parts.Ledger.Remove(_window);
     }
@@ -58,6 +59,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private async Task<bool> ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
     {
         _window.SetEndpoint(connection.Endpoint);
+        parts.Pulse.ExcusedWhile(() => connection.BlockedReason is not null);
         parts.Log.Connected(settings.Name, connection.Endpoint);
         string? reason = null;
         using var stopReading = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
@@ -77,6 +79,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
         finally
         {
+            parts.Pulse.ExcusedWhile(excuse: null);
             await lanes.CloseAsync();
             int unknown = _window.LeaveUnsettled();
             if (connection.Lost.IsCompletedSuccessfully)
@@ -124,6 +127,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             limit.CancelAfter(ForwarderService.Grace);
         }
 
+        parts.Pulse.Waits("for confirms", ForwarderService.Grace);
         try
         {
             await Task.WhenAny(_window.WaitUntilEmptyAsync(), connection.Lost).WaitAsync(limit.Token);
@@ -153,12 +157,13 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
 
         (_reported, _reportedError) = (now, error ?? _reportedError);
-        var record = new ConnectionRecord(parts.ServerId, state, endpoint, parts.Clock.NowMicroseconds(), error);
+        var record = new ConnectionRecord(parts.ServerId, state, endpoint, parts.Clock.NowMicroseconds(), error is null ? null : EventText.WithoutPasswords(error));
         parts.Ledger.Post(record.Write_NeedsTransaction);
     }
 
     private async Task WaitAsync(TimeSpan delay, CancellationToken stopTaking)
     {
+        parts.Pulse.Waits("to connect again", delay);
         try
         {
             await Task.Delay(delay, parts.Clock, stopTaking);

@@ -13,7 +13,8 @@ namespace Quickq.Agent.Forwarding;
 /// Stop: reads no more, waits up to <see cref="Grace"/> for the confirms of what is in flight, commits, closes. A forwarder ends before that only by a
 /// bug: then the service faults, the process ends, and systemd starts it again; nothing is lost by that.
 /// </remarks>
-internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine line, AgentLogging logging, TimeProvider clock, ILogger<ForwarderService> log)
+internal sealed class ForwarderService(
+    AgentSettings settings, AgentCommandLine line, AgentLogging logging, SystemdNotice notice, TimeProvider clock, ILogger<ForwarderService> log)
     : BackgroundService
 {
     /// <summary>How long a stop waits for confirms.</summary>
@@ -34,11 +35,18 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
         var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
         var upkeep = new UpkeepTasks(ledger, clock, log);
+        var watchdog = new WatchdogFeed(notice, () => [ledger.Pulse, .. forwarders.Pulses], clock, log);
+        var status = new BacklogStatus(path, signal, notice, ledger.Pulse, clock);
+
+        // Ready: the spool is open. Registering the servers may have to wait for a full disk, which a restart would not mend.
+        notice.Ready();
+        await using CancellationTokenRegistration stops = stoppingToken.Register(notice.Stopping);
+        Task watchdogRuns = watchdog.RunAsync(stoppingToken), statusRuns = status.RunAsync(stoppingToken);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task first = await Task.WhenAny([watch.Changed.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, .. forwarders.Tasks]);
+            Task first = await Task.WhenAny([watch.Changed.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, watchdogRuns, statusRuns, .. forwarders.Tasks]);
             if (first.IsFaulted)
             {
                 await first;
@@ -46,11 +54,13 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
 
             if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
             {
+                notice.Reloading();
                 await ReloadAsync(watch, forwarders, upkeep, stoppingToken, abandon.Token);
+                notice.Ready();
             }
         }
 
-        await Task.WhenAll([upkeepRuns, .. forwarders.Tasks]);
+        await Task.WhenAll([upkeepRuns, watchdogRuns, statusRuns, .. forwarders.Tasks]);
         await ledger.StopAsync();
     }
 
@@ -58,11 +68,11 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
     {
         await Task.Delay(SettleTime, clock, CancellationToken.None);
         watch.Changed.Reset();
-        (AgentSettings? changed, IReadOnlyList<string> mistakes) = SettingsFile.Read(line.ConfigPath);
-        if (changed is null)
+        SettingsReading reading = SettingsFile.Read(line.ConfigPath);
+        if (reading.Settings is not { } changed)
         {
             // A mistake while editing must not stop deliveries: what ran goes on.
-            log.ReloadRefused(string.Join("; ", mistakes));
+            log.ReloadRefused(string.Join("; ", reading.Mistakes));
             return;
         }
 

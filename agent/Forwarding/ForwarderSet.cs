@@ -11,6 +11,10 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, TimeProvider clock, Func<double> random, ILogger log)
 {
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
+    private volatile Pulse[] _pulses = [];
+
+    /// <summary>One for each running forwarder. Any thread.</summary>
+    public IReadOnlyCollection<Pulse> Pulses => _pulses;
 
     /// <summary>The forwarders' tasks: none of them ends before it is told to, but by a bug.</summary>
     public IEnumerable<Task> Tasks => _running.Values.Select(running => running.Task);
@@ -30,9 +34,12 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log);
-            _running.Add(server.Name, new Running(server, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
+            var pulse = new Pulse(server.Name, clock);
+            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, pulse, clock, random, log);
+            _running.Add(server.Name, new Running(server, pulse, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
         }
+
+        _pulses = [.. _running.Values.Select(running => running.Pulse)];
     }
 
     private async Task StopChangedAsync(AgentSettings settings)
@@ -52,7 +59,9 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
             running.GiveUp.Dispose();
             _running.Remove(running.Settings.Name);
         }
+
+        _pulses = [.. _running.Values.Select(running => running.Pulse)];
     }
 
-    private sealed record Running(ServerSettings Settings, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
+    private sealed record Running(ServerSettings Settings, Pulse Pulse, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
 }

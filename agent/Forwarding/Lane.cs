@@ -117,6 +117,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     /// <summary>Publishes one message that entered the window. Its answer goes to the window.</summary>
     public async ValueTask PublishAsync(BrokerConnection connection, FeedMessage message, BrokerMessage encoded)
     {
+        _context.Pulse.Beat();
         ConfirmedPublisher? publisher = _publisher;
         if (publisher is null)
         {
@@ -221,6 +222,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
             await publisher.DisposeAsync();
         }
 
+        _context.Pulse.Beat();
         await DisposeClosedAsync();
     }
 
@@ -235,6 +237,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
 
         foreach (ConfirmedPublisher publisher in closed)
         {
+            _context.Pulse.Beat();
             await publisher.DisposeAsync();
         }
     }

@@ -15,6 +15,8 @@ internal sealed class LaneContext(
 
     public TimeProvider Clock => _parts.Clock;
 
+    public Pulse Pulse => _parts.Pulse;
+
     public InFlightWindow Window { get; } = window;
 
     /// <summary>Between probes of a suspended exchange.</summary>

@@ -48,6 +48,7 @@ internal sealed class DeliveryLedger : IDisposable
 
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
+        Pulse = new Pulse("the ledger", clock);
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
         _writer = new SettlementWriter(refusals);
         _clock = clock;
@@ -56,6 +57,8 @@ internal sealed class DeliveryLedger : IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
     }
+
+    public Pulse Pulse { get; }
 
     /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
     public Wakeup Deferred => _writer.Deferred;
@@ -79,11 +82,7 @@ internal sealed class DeliveryLedger : IDisposable
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         _jobs.Enqueue(new Job(
-            connection =>
-            {
-                T result = job(connection);
-                return () => done.SetResult(result);
-            },
+            connection => { T result = job(connection); return () => done.SetResult(result); },
             done.SetException));
         _work.Set();
         return done.Task;
@@ -127,6 +126,7 @@ internal sealed class DeliveryLedger : IDisposable
         while (true)
         {
             bool stopping = _stop.IsSet;
+            Pulse.Waits("writing to the spool", Pulse.SlowDisk);
             RunJobs();
             if (WriteSettlements())
             {
@@ -148,6 +148,7 @@ internal sealed class DeliveryLedger : IDisposable
                 return;
             }
 
+            Pulse.Waits("work to come");
             _work.WaitOne(_unsynced ? SyncAfter : Timeout.InfiniteTimeSpan);
         }
     }
@@ -225,12 +226,9 @@ internal sealed class DeliveryLedger : IDisposable
                     _file.SyncNextCommit();
                 }
 
-                _file.Write(connection =>
-                {
-                    work(connection);
-                    return true;
-                });
+                _file.Write(connection => { work(connection); return true; });
                 NoteSync(sync);
+                Pulse.Waits("writing to the spool", Pulse.SlowDisk);
                 if (delay != FirstRetry)
                 {
                     _log.LedgerWorksAgain();
@@ -244,6 +242,7 @@ internal sealed class DeliveryLedger : IDisposable
                 if (delay == FirstRetry)
                 {
                     _log.LedgerMustWait(trouble.Message);
+                    Pulse.Waits($"the spool cannot be written: {trouble.Message}", isTrouble: true);
                 }
 
                 _stop.Wait(delay);

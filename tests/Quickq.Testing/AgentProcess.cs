@@ -3,6 +3,8 @@ namespace Quickq.Testing;
 /// <summary>The real agent as a child process: it can be stopped, killed and frozen, and its log is kept for failure reports.</summary>
 public sealed class AgentProcess : IDisposable
 {
+    private const int SigHup = 1;
+    private const int SigAbrt = 6;
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
     private readonly string _spoolPath;
     private readonly ChildProcess _child;
@@ -27,17 +29,21 @@ public sealed class AgentProcess : IDisposable
     public string Stderr => _child.Stderr;
 
     /// <summary>Writes the configuration beside the spool and starts the agent with it.</summary>
-    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null)
+    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null, params string[] within)
     {
-        var file = Path.Combine(Path.GetDirectoryName(configuration.SpoolPath)!, "quickq.json");
-        configuration.WriteTo(file);
-        return Start(configuration.SpoolPath, ["--config", file], environment);
+        configuration.Write();
+        return Start(configuration.SpoolPath, ["--config", configuration.FilePath], environment, within);
     }
 
     /// <summary>Starts the agent with exactly these arguments.</summary>
-    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    /// <param name="spoolPath">For failure reports.</param>
+    /// <param name="arguments">The agent's.</param>
+    /// <param name="environment">Added to the test's own.</param>
+    /// <param name="within">A program with its arguments that becomes the agent at last (nsenter, prlimit, env); none starts it directly.</param>
+    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, params string[] within)
     {
-        var child = ChildProcess.Start(BuiltPrograms.Agent, arguments, environment);
+        string[] all = [.. within, BuiltPrograms.Agent, .. arguments];
+        var child = ChildProcess.Start(all[0], all[1..], environment);
         child.Stdin.Close();
         return new AgentProcess(spoolPath, child);
     }
@@ -51,6 +57,12 @@ public sealed class AgentProcess : IDisposable
     public void Pause() => _child.Pause();
 
     public void Resume() => _child.Resume();
+
+    /// <summary>SIGHUP: it reads its configuration again.</summary>
+    public void Reload() => _child.Signal(SigHup);
+
+    /// <summary>SIGABRT, as systemd's watchdog sends it.</summary>
+    public void Abort() => _child.Signal(SigAbrt);
 
     public Task<int> WaitForExitAsync(TimeSpan limit) => _child.WaitForExitAsync(limit);
 

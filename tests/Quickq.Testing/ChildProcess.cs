@@ -98,7 +98,7 @@ public sealed partial class ChildProcess : IDisposable
         _process.Dispose();
     }
 
-    private void Signal(int signal)
+    internal void Signal(int signal)
     {
         if (!_process.HasExited && SendSignal(Pid, signal) != 0 && !_process.HasExited)
         {

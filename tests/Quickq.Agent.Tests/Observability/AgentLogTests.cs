@@ -13,7 +13,7 @@ public sealed class AgentLogTests : IDisposable
 
     public AgentLogTests()
     {
-        _logging = new AgentLogging(LogLevel.Information, _output);
+        _logging = new AgentLogging(LogLevel.Information, _output, journal: null, TimeProvider.System);
         _log = _logging.Factory.CreateLogger("test");
     }
 
@@ -61,7 +61,7 @@ public sealed class AgentLogTests : IDisposable
     [Fact]
     public void Nobody_reading_the_log_does_no_harm()
     {
-        using var logging = new AgentLogging(LogLevel.Information, new StreamWriter(new BrokenPipe()));
+        using var logging = new AgentLogging(LogLevel.Information, new StreamWriter(new BrokenPipe()), journal: null, TimeProvider.System);
         logging.Factory.CreateLogger("test").Stopped();
     }
 
