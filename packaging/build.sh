@@ -63,6 +63,12 @@ install -m 755 "$work/spool-cli/quickq-spool" "$work/agent/quickq-agent" "$outpu
 install -m 644 "$work/agent/libe_sqlite3.so" "$output/"
 cmp -s "$work/spool-cli/libe_sqlite3.so" "$work/agent/libe_sqlite3.so" || fail "the two programs come with different builds of SQLite"
 
+# What was built is tried before anybody installs it: a program that does not find its library is linked without a complaint.
+for program in quickq-spool quickq-agent; do
+  "$output/$program" --version > "$work/$program.log" 2>&1 || fail "$program does not start: $(tail -n 1 "$work/$program.log")"
+done
+"$output/quickq-spool" add --spool "$work/try.db" try > "$work/try.log" 2>&1 || fail "quickq-spool does not work: $(tail -n 1 "$work/try.log")"
+
 describe() { printf '  %-16s %8s KiB  %s\n' "$1" "$(($(stat -c %s "$output/$1") / 1024))" "$2"; }
 echo "$output:"
 describe quickq-spool "compiled ahead of time ($aot_target)"

@@ -61,18 +61,38 @@ run_tap() {
   add "$good" "$bad" "$skips"
 }
 
-# The Python tests on one interpreter.
-run_python() {
-  local figures=$results/python code=0
-  rm -f "$figures"
-  PYTHONPATH=python-shim PYTHONDONTWRITEBYTECODE=1 timeout --foreground "$limit" "$1" tests/run-python.py "$figures" 2>&1 || code=$?
-  if [ ! -s "$figures" ]; then
-    echo "$1 ended with $code before it wrote its figures"
+# The Python tests on every interpreter: as many at a time as there are cores, each shown when it is done, in their order.
+run_pythons() {
+  local found pids=() started=0 i code
+  mapfile -t found < <(interpreters)
+  for i in "${!found[@]}"; do
+    while [ "$started" -lt ${#found[@]} ] && [ "$started" -lt $((i + $(nproc))) ]; do
+      start_python "$started" "${found[started]}"
+      pids[started]=$!
+      started=$((started + 1))
+    done
+    code=0
+    wait "${pids[i]}" || code=$?
+    heading "Python $("${found[i]}" -c 'import sys; print(sys.version.split()[0])')"
+    cat "$results/python-$i.log"
+    count_python "$results/python-$i" "${found[i]}" "$code"
+  done
+}
+
+# In the background, where a shell has its children ignore SIGINT unless told otherwise.
+start_python() {
+  PYTHONPATH=python-shim PYTHONDONTWRITEBYTECODE=1 ${QUICKQ_SIGNALS_RESET:+env --default-signal=INT} \
+    timeout --foreground "$limit" "$2" tests/run-python.py "$results/python-$1" > "$results/python-$1.log" 2>&1 &
+}
+
+count_python() {
+  local good bad skips
+  if [ ! -s "$1" ]; then
+    echo "$2 ended with $3 before it wrote its figures"
     add 0 1 0
     return
   fi
-  local good bad skips
-  read -r good bad skips < "$figures"
+  read -r good bad skips < "$1"
   add "$good" "$bad" "$skips"
 }
 

@@ -5,7 +5,8 @@
 #   tests/run.sh [--long] [--no-build] [--only NAME]... [-- RUNNER-OPTIONS]
 #
 #   --long        also the tests that take hours (QUICKQ_LONG=1)
-#   --only NAME   only this: a C# test project (Quickq.Spool.Tests), check, python, shell, or one shell test's name
+#   --only NAME   only this: a C# test project (Quickq.Spool.Tests), check, python, shell, or one shell test's name; it then runs
+#                 the developers' builds of the programs, or those that QUICKQ_SPOOL_CLI and QUICKQ_AGENT name
 #   --no-build    what is built already
 #   --            options for the C# test programs, e.g. -- -class '*RabbitNodeTests'
 #
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
     --no-build) build=no ;;
     --only) only+=("${2:?--only needs a name}"); shift ;;
     --) shift; runner_options=("$@"); break ;;
-    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $1 (--help lists them)" >&2; exit 64 ;;
   esac
   shift
@@ -109,6 +110,16 @@ if [ $build = yes ] && [ -n "$targets" ]; then
   done
 fi
 
+# What users run is what is tested: the programs of packaging/build.sh, and with them tests that start hundreds of processes take a quarter of the time.
+if [ $build = yes ] && [ ${#only[@]} = 0 ]; then
+  heading "programs"
+  if ! bash packaging/build.sh; then
+    failed=$((failed + 1))
+    finish
+  fi
+  export QUICKQ_SPOOL_CLI=$PWD/dist/bin/quickq-spool QUICKQ_AGENT=$PWD/dist/bin/quickq-agent
+fi
+
 for project in tests/*.Tests; do
   name=$(basename "$project")
   if wanted "$name"; then
@@ -118,10 +129,7 @@ for project in tests/*.Tests; do
 done
 
 if wanted python && compgen -G 'tests/python/test_*.py' > /dev/null; then
-  while read -r python; do
-    heading "Python $("$python" -c 'import sys; print(sys.version.split()[0])')"
-    run_python "$python"
-  done < <(interpreters)
+  run_pythons
 fi
 
 for script in tests/shell/*.sh; do

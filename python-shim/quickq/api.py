@@ -20,18 +20,25 @@ disk, and delivered when the server is back.
 """
 
 import enum
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional
 
 from . import _spool
+from .errors import SpoolError
 from .looking import wait_for
+from .quickmq import (
+    AmqpConnection, AMQPConnectionError, AmqpExchange, ClusteredConnection, Connection, StateError, URIFormatError, one_exchange)
 
 __all__ = [
-    "AmqpClient", "AmqpConnection", "ClusteredConnection", "ConnectionStatus", "DeliveryStatus",
-    "configure", "connect", "disconnect", "publish", "status",
+    "AMQPConnectionError", "AmqpClient", "AmqpConnection", "AmqpExchange", "ClusteredConnection", "ConnectionStatus", "DeliveryStatus",
+    "StateError", "URIFormatError", "configure", "connect", "disconnect", "publish", "status",
 ]
 
 #: Seconds that ``publish`` waits for the servers that are connected, so that scripts which test for DELIVERED go on working.
 CONFIRM_WAIT = 0.25
+
+# QuickMQ's defaults, for scripts that read them; they have no meaning here.
+_FOR_EVER = -1.0
+_INTERVAL = 15
 
 
 class _Word(str, enum.Enum):
@@ -70,70 +77,63 @@ class ConnectionStatus(_Word):
     DISCONNECTED = "DISCONNECTED"
 
 
-class AmqpConnection:
-    """One server as QuickMQ's class of this name. Only its exchange has a meaning here; user and password are not kept."""
-
-    def __init__(self, host: str, user: Optional[str] = None, password: Optional[str] = None, exchange: Optional[str] = None,
-                 vhost: Optional[str] = None, port: Optional[int] = None) -> None:
-        del host, user, password, vhost, port
-        self.exchange = exchange
-
-
-class ClusteredConnection:
-    """Several members of one cluster, of which any one will do."""
-
-    def __init__(self, connections: Iterable[AmqpConnection]) -> None:
-        self.connections = list(connections)
-        if not self.connections:
-            raise ValueError("a cluster needs at least one connection")
-
-    @property
-    def exchange(self) -> Optional[str]:
-        """The exchange that its members name."""
-        return _one_exchange([member.exchange for member in self.connections])
-
-
 class AmqpClient:
-    """QuickMQ's client on the spool: remembers the exchange of its connections, nothing else."""
+    """QuickMQ's client on the spool: remembers its connections for the exchange that they name, nothing else."""
 
     def __init__(self, max_reconnect_time: Optional[float] = None, time_between_reconnects: Optional[float] = None,
                  name: Optional[str] = None) -> None:
-        self.reconnect_window = max_reconnect_time
-        self.reconnect_interval = time_between_reconnects
+        self.reconnect_window = max_reconnect_time or _FOR_EVER
+        self.reconnect_interval = time_between_reconnects or _INTERVAL
         self.confirm_wait = CONFIRM_WAIT
-        self.name = name or str(id(self))
-        self._connected = []  # type: List[Union[AmqpConnection, ClusteredConnection]]
+        self._name = name or str(id(self))
+        self._connected = []  # type: List[Connection]
+
+    @property
+    def name(self) -> str:
+        """The name that it was given, for logs."""
+        return self._name
 
     @property
     def connections(self) -> Dict[str, ConnectionStatus]:
-        """The agent's connections by the names of its servers."""
-        return {server: ConnectionStatus(state) for server, state in _spool().connections().items()}
+        """The agent's connections by the names of its servers; none while there is no spool yet."""
+        try:
+            return {server: ConnectionStatus(state) for server, state in _spool().connections().items()}
+        except SpoolError as failure:
+            if failure.fault == "NotFound":
+                return {}  # a script of QuickMQ looks at its connections before it publishes
+            raise
 
-    def connect(self, exchange: Union[AmqpConnection, ClusteredConnection]) -> None:
+    def connect(self, exchange: Connection) -> None:
         """Notes the exchange of later publishes that name none. Two different ones are a ``ValueError``."""
-        _one_exchange([known.exchange for known in self._connected] + [exchange.exchange])
+        if exchange in self._connected:
+            return
+        one_exchange([known.named_exchange for known in self._connected] + [exchange.named_exchange])
+        exchange.connect()
         self._connected.append(exchange)
 
     def publish(self, message: Any, route_key: Optional[str] = None, exchange: Optional[str] = None) -> Dict[str, DeliveryStatus]:
         """Stores the message, waits shortly for the connected servers, and says what became of it at each server."""
-        if exchange is None:
-            exchange = _one_exchange([known.exchange for known in self._connected])
+        if not exchange:
+            named = one_exchange([known.named_exchange for known in self._connected])
+            exchange = exchange if named is None else named
         spool = _spool()
         message_id = spool.publish(message, route_key, exchange)
         states = wait_for(spool, message_id, self.confirm_wait)
         return {server: DeliveryStatus(state) for server, state in states.items()}
 
-    def disconnect(self, exchange: Union[None, AmqpConnection, ClusteredConnection] = None) -> None:
+    def disconnect(self, exchange: Optional[Connection] = None) -> None:
         """Forgets one connection, or all; what was published stays in the spool and is delivered."""
-        if exchange is None:
-            self._connected.clear()
-        elif exchange in self._connected:
-            self._connected.remove(exchange)
-        else:
-            raise ValueError("not connected to this")
+        if exchange is not None and exchange not in self._connected:
+            raise ValueError("not connected to {}".format(exchange))
+        for known in list(self._connected) if exchange is None else [exchange]:
+            known.close()
+            self._connected.remove(known)
+
+    def refresh_pools(self) -> None:
+        """Nothing to do: the agent looks after its connections."""
 
     def __repr__(self) -> str:
-        return "AmqpClient<{}>".format(self.name)
+        return "AmqpClient<{}>".format(self._name)
 
 
 _client = AmqpClient(name="API_CLIENT")
@@ -143,11 +143,11 @@ def configure(reconnect_window: Optional[float] = None, reconnect_interval: Opti
               confirm_wait: Optional[float] = None) -> None:
     """``confirm_wait``: how many seconds ``publish`` waits for connected servers, 0.25 unless set. The agent reconnects by
     itself and for ever: the other two are accepted and have no meaning."""
-    _client.reconnect_window = reconnect_window
-    _client.reconnect_interval = reconnect_interval
+    _client.reconnect_window = reconnect_window or _FOR_EVER
+    _client.reconnect_interval = reconnect_interval or _INTERVAL
     if confirm_wait is not None:
-        if confirm_wait < 0:
-            raise ValueError("confirm_wait must not be negative")
+        if not confirm_wait >= 0:
+            raise ValueError("confirm_wait must be a number of seconds, 0 or more")
         _client.confirm_wait = confirm_wait
 
 
@@ -171,12 +171,3 @@ def publish(message: Any, route_key: Optional[str] = None, exchange: Optional[st
 def disconnect() -> None:
     """Forgets the exchange; what was published stays in the spool and is delivered."""
     _client.disconnect()
-
-
-def _one_exchange(named: Sequence[Optional[str]]) -> Optional[str]:
-    different = sorted({exchange for exchange in named if exchange is not None})
-    if len(different) > 1:
-        raise ValueError(
-            "two exchanges are named, {}: every message goes to all servers; give the exchange to publish() instead".format(
-                " and ".join(repr(exchange) for exchange in different)))
-    return different[0] if different else None

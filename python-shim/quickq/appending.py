@@ -54,7 +54,11 @@ class Appender:
         log_size, seen = self._file.write(transaction)
         if look:
             self._next_look = time.monotonic() + _LOOK_EVERY
-            self._look(seen)
+            try:
+                self._look(seen)
+            except OSError as failure:
+                # The message is stored: a trouble with looking around must not read as a publish that failed.
+                log().warning("cannot look for the agent of the spool %s: %s", self._file.path, failure)
         if log_size > self._log_limit:
             checkpoint.run_if_needed(self._file)
             self._limits.look_again()

@@ -27,12 +27,11 @@ def limit(file: "SpoolFile") -> int:
 
 def run_if_needed(file: "SpoolFile", is_last: bool = False) -> None:
     """Checkpoints when no agent runs and the log is over its limit, which is lower before the process ends (``is_last``)."""
-    most = min(LEFT_BEHIND, limit(file)) if is_last else limit(file)
-    if rooms.size_of(paths.write_ahead_log(file.path)) <= most or lock.find_agent(file.path) is not None:
-        return
     try:
-        file.under_lock(_run)
-    except SpoolError:
+        most = min(LEFT_BEHIND, limit(file)) if is_last else limit(file)
+        if rooms.size_of(paths.write_ahead_log(file.path)) > most and lock.find_agent(file.path) is None:
+            file.under_lock(_run)
+    except (SpoolError, OSError):
         return  # what was appended is safe in the log: the next append meets the trouble itself and reports it
 
 

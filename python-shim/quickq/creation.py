@@ -6,6 +6,7 @@ import sqlite3
 from . import processes
 from .connecting import APPLICATION_ID, connect
 from .errors import SpoolError, spool_error
+from .failure import unreadable
 from .lock import WriteLock
 
 #: The format that this package makes and knows.
@@ -23,9 +24,7 @@ def is_missing(resolved: str) -> bool:
     except NotADirectoryError:
         return True  # the folder does not exist: making the spool says so
     except OSError as error:
-        raise spool_error(
-            "PermissionDenied" if isinstance(error, PermissionError) else "InputOutput", resolved,
-            "cannot look at {}: {}".format(resolved, error.strerror), "use an account of the group that owns the spool's folder") from None
+        raise unreadable(error, resolved) from None
 
 
 def create(resolved: str) -> None:

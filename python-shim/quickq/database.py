@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from typing import Callable, Dict, Optional, Tuple, TypeVar
+from typing import Callable, Dict, Optional, Set, Tuple, TypeVar
 
 from . import checkpoint, creation, failure, paths, processes, rooms
 from .connecting import APPLICATION_ID, CLOSES_WITHOUT_CHECKPOINT, connect
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _open_files = {}  # type: Dict[int, SpoolFile]
 _holders = {}  # type: Dict[int, str]
+_inherited = set()  # type: Set[Tuple[int, int]]
 _ending = False
 
 
@@ -129,9 +130,11 @@ class SpoolFile:
             lock.close()
 
     def forget(self) -> None:
-        """In a forked child: what the parent still has open is never touched here."""
+        """In a forked child: what the parent still has open is never touched here, and the file not opened a second time."""
         self.forgotten = True
         if self._connection is not None:
+            # SQLite believes that this process holds the locks which stayed with the parent: a connection of its own would do without.
+            _inherited.add(self._identity)
             processes.abandon(self._cursor)
             processes.abandon(self._connection)
 
@@ -187,6 +190,8 @@ class SpoolFile:
                 else:
                     self._close(0)
             raise failure.translate(error, self.path) from None
+        except OSError as error:
+            raise failure.unreadable(error, self.path) from None
 
     def _is_current(self) -> bool:
         if self._connection is None:
@@ -206,10 +211,10 @@ class SpoolFile:
             now = os.stat(self.path)
         except FileNotFoundError:
             raise failure.not_found(self.path) from None
-        except OSError as error:
+        if (now.st_dev, now.st_ino) in _inherited:
             raise spool_error(
-                "PermissionDenied" if isinstance(error, PermissionError) else "InputOutput", self.path,
-                "cannot look at {}: {}".format(self.path, error.strerror), "use an account of the group that owns the spool's folder") from None
+                "Busy", self.path, "this process was forked while its parent had the spool {} open".format(self.path),
+                "fork with os.fork() or multiprocessing while no thread publishes, or start the child as a program of its own")
         connection = connect(self.path)
         cursor = connection.cursor()
         try:

@@ -61,6 +61,14 @@ def translate(failure: sqlite3.Error, path: str) -> Union[SpoolError, InvalidMes
         "look at the disk and the kernel log, then try again")
 
 
+def unreadable(failure: OSError, path: str) -> SpoolError:
+    """What the system itself says of the spool, its folder or its disk."""
+    denied = isinstance(failure, PermissionError)
+    return spool_error(
+        "PermissionDenied" if denied else "InputOutput", path, "cannot look at {}: {}".format(path, failure.strerror),
+        "use an account of the group that owns the spool's folder" if denied else "look at the disk and the kernel log, then try again")
+
+
 def not_a_spool(path: str) -> SpoolError:
     """The refusal of a file that is not a spool."""
     return spool_error(

@@ -5,7 +5,7 @@ import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from . import database
-from .errors import spool_error
+from .errors import SpoolError, spool_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def deliveries(file: "database.SpoolFile", message_id: str) -> List[Delivery]:
 
 
 def status(file: "database.SpoolFile", message_id: str, servers: Sequence[str]) -> Dict[str, str]:
-    """The state at each active server, or at those that are named."""
+    """The state at each active server, or at those that are named. A name that no server has is a ``SpoolError``."""
+    if servers:
+        _require_known(file, servers)
     return {
         row[0]: _WORDS[row[2]] for row in deliveries(file, message_id)
         if (row[0] in servers if servers else row[1])
@@ -54,26 +56,28 @@ def wait_for(spool: "Spool", message_id: str, seconds: float) -> Dict[str, str]:
         return states
     connected = [server for server, state in spool.connections().items() if state == "CONNECTED"]
     end = time.monotonic() + seconds
-    version, pause = None, _FIRST_PAUSE
+    version = None
     while any(states.get(server) == "PENDING" for server in connected) and time.monotonic() < end:
         # SQLite tells other processes of a commit by data_version only, which has to be asked for.
-        time.sleep(max(0.0, min(pause, end - time.monotonic())))
+        time.sleep(max(0.0, min(_FIRST_PAUSE, end - time.monotonic())))
         changed = file.read(_data_version)
         if changed != version:
-            version, states = changed, status(file, message_id, ())
-    return status(file, message_id, ())
+            version, states = changed, _states_now(file, message_id, states)
+    return _states_now(file, message_id, states)
 
 
-def wait(file: "database.SpoolFile", message_ids: Sequence[str], servers: Sequence[str], timeout: Optional[float]) -> bool:
-    """True when every server has them all; False when one never will, or at the timeout."""
+def wait(spool: "Spool", message_ids: Sequence[str], servers: Sequence[str], timeout: Optional[float]) -> bool:
+    """True when every server has them all; False when one never will, or at the timeout. Sees connections change meanwhile."""
     end = None if timeout is None else time.monotonic() + timeout
     open_ids = list(message_ids)
     version, looked_at, pause = None, 0.0, _FIRST_PAUSE
     while True:
         now = time.monotonic()
+        file = spool.open_file()
         changed = file.read(_data_version)
         if changed != version or now - looked_at > _LOOK_ANYWAY_AFTER:
             version, looked_at, pause = changed, now, _FIRST_PAUSE
+            spool.connections()
             for message_id in list(open_ids):
                 states = set(status(file, message_id, servers).values())
                 if states & {"REJECTED", "DROPPED"}:
@@ -87,6 +91,24 @@ def wait(file: "database.SpoolFile", message_ids: Sequence[str], servers: Sequen
         # As above: asked for, at growing intervals.
         time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _states_now(file: "database.SpoolFile", message_id: str, before: Dict[str, str]) -> Dict[str, str]:
+    try:
+        return status(file, message_id, ())
+    except SpoolError as failure:
+        if failure.fault == "NotFound":
+            return before  # settled everywhere and removed already: where retention is that short nobody can tell any more
+        raise
+
+
+def _require_known(file: "database.SpoolFile", servers: Sequence[str]) -> None:
+    known = [name for name, in file.read(lambda cursor: cursor.execute("SELECT name FROM server ORDER BY name").fetchall())]
+    for name in servers:
+        if name not in known:
+            raise spool_error(
+                "NotFound", file.path, "there is no server {} in the spool {}".format(name, file.path),
+                "the agent's configuration names them: {}".format(", ".join(known)) if known else "start the agent: its configuration names them")
 
 
 def _data_version(cursor: sqlite3.Cursor) -> object:

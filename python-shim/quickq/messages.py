@@ -207,11 +207,11 @@ def _header(name: str, value: Header) -> Header:
 
 
 def _lifetime(ttl: Ttl) -> int:
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl  # exact to the microsecond up to 270 years
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= _MAX_TTL or seconds < 0.000001:
         raise InvalidMessage(
             "InvalidMessage", "the time to live must be more than zero and at most 100 years", "leave it out for a message that never expires")
-    return int(seconds * 1000000)
+    return round(seconds * 1000000)
 
 
 def _check_short_string(value: str, what: str) -> None:

@@ -69,13 +69,13 @@ class Spool:
         self.path = paths.resolve(path)
         self._sides = {}  # type: Dict[int, _ProcessSide]
 
-    def publish(self, payload: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
+    def publish(self, message: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
                 headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
                 priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False) -> str:
         """Stores one message durably for every server of the agent, and returns its id. See ``quickq.publish``."""
         from .messages import prepare
 
-        row = prepare(payload, route_key, exchange, headers, content_type, ttl, priority, message_id, transient)
+        row = prepare(message, route_key, exchange, headers, content_type, ttl, priority, message_id, transient)
         return self._side().appender.append([row])[0]
 
     def publish_many(self, messages: "Iterable[Any]", route_key: "Union[None, str, Callable[[Any], str]]" = "",
@@ -105,10 +105,7 @@ class Spool:
         """Waits until every server has the message, or all of several. See ``quickq.wait``."""
         from .looking import wait
 
-        self.connections()
-        delivered = wait(self._side().file, [message_id] if isinstance(message_id, str) else list(message_id), servers, timeout)
-        self.connections()
-        return delivered
+        return wait(self, [message_id] if isinstance(message_id, str) else list(message_id), servers, timeout)
 
     def connections(self) -> "Dict[str, str]":
         """The agent's connections: ``{"mq1": "CONNECTED", "mq2": "RECONNECTING"}``. See ``quickq.connections``."""

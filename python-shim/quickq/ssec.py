@@ -47,6 +47,8 @@ def topic(satellite_type: str, satellite_family: str, satellite_id: str, satelli
 
 def topic_for(payload: Mapping[str, Any]) -> str:
     """The topic of an event, derived from its members (see the table in ``docs/python.md``)."""
+    if not isinstance(payload, Mapping):
+        raise ValueError("the payload is no JSON object: no topic can be derived")
     words = {}  # type: Dict[str, str]
     for name in ("satellite_family",) + WORDS:
         if name not in words:

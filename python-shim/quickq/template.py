@@ -28,11 +28,12 @@ def expand(template: str, payload: Any) -> str:
 def _path(template: str, found: "re.Match[str]") -> List[str]:
     if found.group(1) is None:
         if len(found.group()) == 1:
-            raise ValueError("the topic '{}' has a lone '{}' ({})".format(template, found.group(), _SYNTAX))
+            fault = "a '{' has no '}'" if found.group() == "{" else "a '}' has no '{'"
+            raise ValueError("topic '{}': {} ({})".format(template, fault, _SYNTAX))
         return []
     place = _PLACE.match(found.group(1))
     if place is None:
-        raise ValueError("the topic '{}' is wrong: '{}' is not a place ({})".format(template, found.group(), _SYNTAX))
+        raise ValueError("topic '{}': '{}' is not a place ({})".format(template, found.group(), _SYNTAX))
     return [place.group(1)] + re.findall(r"\[([^\[\]]+)\]", place.group(2))
 
 
@@ -41,12 +42,13 @@ def _text(payload: Any, place: str, path: List[str]) -> str:
     for name in path:
         if isinstance(value, dict) and name in value:
             value = value[name]
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        elif isinstance(value, list) and re.match(r"[0-9]{1,9}\Z", name) and int(name) < len(value):
             value = value[int(name)]
         else:
             raise ValueError("the topic needs {}, and the message has no '{}' there".format(place, name))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
-        return str(value)
-    raise ValueError("the topic needs {}: a place takes a text, a number, true or false".format(place))
+        return getattr(value, "text", None) or str(value)  # a number as it was written
+    kind = "null" if value is None else "an object" if isinstance(value, dict) else "an array"
+    raise ValueError("the topic needs {}, and the message has {} there (a place takes a text, a number, true or false)".format(place, kind))

@@ -1,5 +1,6 @@
 """What the Python tests share: a spool of their own, its rows, and bounded waits. Not a test."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import time
 import unittest
 
 import quickq
+import quickq.api
+from quickq import watching
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -74,6 +77,54 @@ def run_python(code, *arguments, **options):
     child = start_python(code, *arguments, **options)
     out, err = child.communicate(timeout=120)
     return child.returncode, out.decode(), err.decode()
+
+
+_AGENT = (
+    "import fcntl, os, struct, sys\n"
+    "d = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o660)\n"
+    "fcntl.fcntl(d, fcntl.F_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0))\n"
+    "print('runs', flush=True)\n"
+    "sys.stdin.read()\n")
+
+
+class WithAgent(SpoolTest):
+    """A spool with two servers, and an agent that holds its lock and does what the test writes."""
+
+    def setUp(self):
+        super().setUp()
+        os.environ["QUICKQ_SPOOL"] = self.path
+        self.make_spool("mq1", "mq2")
+        self.agent = None
+
+    def tearDown(self):
+        quickq.api.disconnect()
+        quickq.api.configure(confirm_wait=0.25)
+        watching.observers[:] = []
+        self.stop_agent()
+        quickq.close()
+        del os.environ["QUICKQ_SPOOL"]
+        super().tearDown()
+
+    def start_agent(self, **connections):
+        self.agent = start_python(_AGENT, self.path + ".agent")
+        self.agent.stdout.readline()
+        for server, state in connections.items():
+            self.run_sql("UPDATE server SET connection = ? WHERE name = ?", state, server)
+
+    def stop_agent(self):
+        if self.agent is not None:
+            self.agent.communicate()
+            self.agent = None
+
+    @contextlib.contextmanager
+    def another_spool(self):
+        """The environment names a spool that is not there."""
+        os.environ["QUICKQ_SPOOL"] = os.path.join(self.folder, "other.db")
+        yield
+        os.environ["QUICKQ_SPOOL"] = self.path
+
+    def settle(self, server, state):
+        self.run_sql("UPDATE delivery SET state = ? WHERE server = (SELECT id FROM server WHERE name = ?)", state, server)
 
 
 def eventually(what, condition, seconds=30):

@@ -76,6 +76,24 @@ class ThreadsAndForks(SpoolTest):
         except FileNotFoundError:
             return ""  # the one that listed the folder
 
+    def test_a_fork_by_a_library_is_told_that_the_spool_cannot_be_shared(self):
+        code = (
+            "import ctypes, os, sys, quickq\n"
+            "spool = quickq.Spool(sys.argv[1])\n"
+            "spool.publish({'who': 'parent'})\n"
+            "if ctypes.PyDLL(None).fork() == 0:\n"
+            "    try:\n"
+            "        spool.publish({'who': 'child'})\n"
+            "    except quickq.SpoolBusy as refusal:\n"
+            "        print(refusal, flush=True)\n"
+            "    os._exit(0)\n"
+            "os.wait()\n"
+            "spool.publish({'who': 'parent'})\n")
+        code, out, err = run_python(code, self.path)
+        self.assertEqual((0, ""), (code, err))
+        self.assertIn("this process was forked while its parent had the spool", out)
+        self.assertEqual(2, self.count())
+
     def test_a_parent_that_ends_first_takes_nothing_from_its_child(self):
         code = (
             "import os, sys, quickq\n"

@@ -1,56 +1,12 @@
-"""What became of messages and connections; the functions of QuickMQ's API; topics. The agent is played by SQL and a lock."""
+"""What became of messages and connections; topics. The agent is played by SQL and a lock."""
 
 import datetime
-import os
 import threading
-import time
-import traceback
 import unittest
 
 import quickq
-import quickq.api as mq
-from quickq import ssec, watching
-from spools import SpoolTest, events, run_python, start_python
-
-AGENT = (
-    "import fcntl, os, struct, sys\n"
-    "d = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o660)\n"
-    "fcntl.fcntl(d, fcntl.F_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0))\n"
-    "print('runs', flush=True)\n"
-    "sys.stdin.read()\n")
-
-
-class WithAgent(SpoolTest):
-
-    def setUp(self):
-        super().setUp()
-        os.environ["QUICKQ_SPOOL"] = self.path
-        self.make_spool("mq1", "mq2")
-        self.agent = None
-
-    def tearDown(self):
-        mq.disconnect()
-        mq.configure(confirm_wait=0.25)
-        watching.observers[:] = []
-        self.stop_agent()
-        quickq.close()
-        del os.environ["QUICKQ_SPOOL"]
-        super().tearDown()
-
-    def start_agent(self, **connections):
-        self.agent = start_python(AGENT, self.path + ".agent")
-        self.agent.stdout.readline()
-        for server, state in connections.items():
-            self.run_sql("UPDATE server SET connection = ? WHERE name = ?", state, server)
-
-    def stop_agent(self):
-        if self.agent is not None:
-            self.agent.communicate()
-            self.agent = None
-
-    def settle(self, server, state):
-        self.run_sql("UPDATE delivery SET state = ? WHERE server = (SELECT id FROM server WHERE name = ?)", state, server)
-
+from quickq import ssec
+from spools import WithAgent, events, run_python
 
 class Status(WithAgent):
 
@@ -78,6 +34,31 @@ class Status(WithAgent):
         self.settle("mq2", "rejected")
         self.assertFalse(quickq.wait(ids))
         self.assertTrue(quickq.wait(ids, None, "mq1"))
+
+    def test_a_server_that_is_not_there_is_named(self):
+        message_id = quickq.publish({})
+        for look in (lambda: quickq.status(message_id, "mq1", "mq9"), lambda: quickq.wait(message_id, 5, "mq9")):
+            with self.assertRaises(quickq.SpoolError) as caught:
+                look()
+            self.assertEqual("NotFound", caught.exception.fault)
+            self.assertRegex(str(caught.exception), "there is no server mq9 in the spool .*: mq1, mq2")
+
+    def test_a_wait_sees_connections_change(self):
+        self.start_agent(mq1="connected", mq2="reconnecting")
+        message_id = quickq.publish({})
+        seen = []
+
+        @quickq.on_connection_change
+        def settle(server, state):
+            seen.append((server, state))
+            self.settle("mq1", "delivered")
+            self.settle("mq2", "delivered")
+
+        timer = threading.Timer(0.1, self.run_sql, ("UPDATE server SET connection = 'connected'",))
+        timer.start()
+        self.assertTrue(quickq.wait(message_id, 60))
+        timer.join()
+        self.assertEqual([("mq2", "CONNECTED")], seen)
 
     def test_connections_read_as_documented_and_disconnected_without_an_agent(self):
         self.run_sql("UPDATE server SET connection = 'connected'")
@@ -119,72 +100,6 @@ class Status(WithAgent):
     def test_nothing_is_printed_unless_the_program_asks(self):
         code, out, err = run_python("import quickq; quickq.publish({}); quickq.connections()")
         self.assertEqual((0, "", ""), (code, out, err))
-
-
-class QuickMqScripts(WithAgent):
-
-    def test_what_was_dropped_is_pending_and_enums_equal_their_texts(self):
-        mq.connect("mq1", "mq2", user="oper", password="hunter2", exchange="satellite")
-        states = mq.publish({"msg": "hi"}, route_key="my.topic")
-        self.assertEqual({"mq1": "PENDING", "mq2": "PENDING"}, states)
-        self.assertEqual("PENDING", str(states["mq1"]))
-        self.assertEqual("PENDING PENDING", "{} {!r}".format(states["mq1"], states["mq1"]))
-        self.assertIs(mq.DeliveryStatus.PENDING, states["mq1"])
-        self.assertEqual({"mq1": "DISCONNECTED", "mq2": "DISCONNECTED"}, mq.status())
-        self.assertEqual([("satellite", "my.topic")], self.rows("SELECT exchange, routing_key FROM message"))
-        mq.disconnect()
-        mq.publish({"msg": "hi"})
-        self.assertEqual([(None, "")], self.rows("SELECT exchange, routing_key FROM message WHERE seq > 2"))
-
-    def test_publish_waits_shortly_for_the_connected_servers_only(self):
-        self.start_agent(mq1="connected", mq2="reconnecting")
-        mq.configure(reconnect_window=10, reconnect_interval=1, confirm_wait=20)
-        timer = threading.Timer(0.1, self.settle, ("mq1", "delivered"))
-        timer.start()
-        start = time.monotonic()
-        self.assertEqual({"mq1": "DELIVERED", "mq2": "PENDING"}, mq.publish({}))
-        self.assertLess(time.monotonic() - start, 15)
-        timer.join()
-
-    def test_publish_does_not_wait_where_nobody_can_answer(self):
-        mq.configure(confirm_wait=20)
-        start = time.monotonic()
-        mq.publish({})
-        self.assertLess(time.monotonic() - start, 15)
-
-    def test_two_exchanges_are_refused_and_no_password_is_kept(self):
-        mq.connect("mq1", user="oper", password="hunter2", exchange="satellite")
-        self.assert_no_password(
-            "two exchanges are named, 'himawari' and 'satellite'",
-            lambda: mq.connect("mq2", user="oper", password="hunter2", exchange="himawari"))
-        self.assert_no_password("'x' is of the type object", lambda: mq.publish({"x": object()}))
-        self.assert_no_password("two exchanges are named", lambda: mq._client.connect(
-            mq.ClusteredConnection([mq.AmqpConnection("mq3", "oper", "hunter2", exchange) for exchange in ("a", "b")])))
-        self.assertNotIn("hunter2", repr(vars(mq._client)) + repr([vars(known) for known in mq._client._connected]))
-
-    def assert_no_password(self, expected, call):
-        try:
-            call()
-        except ValueError as failure:
-            # assertRaises would have cleared the variables of the frames.
-            frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__) if frame.f_globals["__name__"].startswith("quickq")]
-            shown = str(failure) + repr([{name: repr(value) for name, value in frame.f_locals.items()} for frame in frames])
-            self.assertTrue(frames)
-        self.assertIn(expected, shown)
-        self.assertNotIn("hunter2", shown)
-
-    def test_the_classes_are_faces_of_the_same_spool(self):
-        client = mq.AmqpClient(name="my_client")
-        for server in ("server1", "server2"):
-            client.connect(mq.AmqpConnection(server, user="user", password="pass", exchange="satellite"))
-        client.connect(mq.ClusteredConnection([mq.AmqpConnection(server, user="user", password="pass") for server in ("c1", "c2")]))
-        self.assertEqual({"mq1": "PENDING", "mq2": "PENDING"}, client.publish({"msg": "hi"}, route_key="my.topic"))
-        self.assertEqual({"mq1": "DISCONNECTED", "mq2": "DISCONNECTED"}, client.connections)
-        self.assertEqual("AmqpClient<my_client>", repr(client))
-        client.disconnect()
-        self.assertEqual([("satellite",)], self.rows("SELECT exchange FROM message"))
-        with self.assertRaises(ValueError):
-            mq.ClusteredConnection([])
 
 
 class Topics(unittest.TestCase):

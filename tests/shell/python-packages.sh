@@ -3,27 +3,7 @@
 # and are the same bytes each time they are made.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
-
-report() {
-  number=$((number + 1))
-  if [ "$2" = 0 ]; then
-    echo "ok $number - $1"
-  else
-    failed=$((failed + 1))
-    echo "not ok $number - $1"
-    sed 's/^/#   /' "$work/log"
-  fi
-}
-
-skip() {
-  number=$((number + 1))
-  echo "ok $number - $1 # SKIP $2"
-}
+. tests/tap.sh
 
 interpreters() {
   local candidate
@@ -92,5 +72,4 @@ fi
 git status --porcelain python-shim > "$work/log" && [ ! -s "$work/log" ]
 report "an installation leaves nothing in python-shim" $?
 
-echo "1..$number"
-[ "$failed" = 0 ]
+finish_tap
