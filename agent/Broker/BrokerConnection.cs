@@ -69,6 +69,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     /// <summary>Makes one attempt; when to make the next is the caller's to decide.</summary>
     /// <exception cref="BrokerUnavailableException">Nothing could be opened; the message says why.</exception>
+    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, CancellationToken stopping) => OpenAsync(settings, () => { }, stopping);
+
     /// <param name="settings">The server.</param>
     /// <param name="step">Called at each step of the attempt (every address is one); none takes longer than its deadlines.</param>
     /// <param name="stopping">Ends the attempt.</param>

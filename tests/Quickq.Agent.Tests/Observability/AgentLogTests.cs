@@ -17,6 +17,9 @@ public sealed class AgentLogTests : IDisposable
         _log = _logging.Factory.CreateLogger("test");
     }
 
+    // Tests run in artifacts/bin/<project>/<flavour>/.
+    private static string Manual => Path.Combine(AppContext.BaseDirectory, "../../../../docs/operations.md");
+
     private static IEnumerable<LoggerMessageAttribute> Events =>
         typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
             .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()).OfType<LoggerMessageAttribute>();
@@ -26,6 +29,18 @@ public sealed class AgentLogTests : IDisposable
     {
         Assert.NotEmpty(Events);
         Assert.Equal(Events.Count(), Events.DistinctBy(logged => logged.EventId).Count());
+    }
+
+    [Fact]
+    public void The_manual_lists_every_event_as_it_is()
+    {
+        var expected = typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public)
+            .Select(method => (method.Name, Logged: method.GetCustomAttribute<LoggerMessageAttribute>()!)).Where(found => found.Logged is not null)
+            .OrderBy(found => found.Logged.EventId)
+            .Select(found => $"| `{found.Logged.EventId:x4}` | `{found.Name}` | {found.Logged.Level.ToString().ToLowerInvariant()} | {found.Logged.Message} |");
+
+        Assert.Equal(expected, File.ReadLines(Manual).Where(line => Regex.IsMatch(line, @"^\| `[0-9a-f]{4}` \|", RegexOptions.None, TimeSpan.FromSeconds(1))));
+        Assert.Contains($"`{JournalRecord.MessageIdPrefix}`", File.ReadAllText(Manual), StringComparison.Ordinal);
     }
 
     [Fact]
