@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Quickq.Agent.Settings;
 using RabbitMQ.Client;
@@ -100,6 +101,33 @@ internal sealed class BrokerConnection : IAsyncDisposable
         return publisher;
     }
 
+    /// <summary>Asks, on a channel of its own, whether there is such an exchange; null when there is, else the broker's words.</summary>
+    /// <exception cref="BrokerUnavailableException">The connection is lost, now or before.</exception>
+    public async Task<string?> AskForExchangeAsync(string exchange, CancellationToken stopping)
+    {
+        var channel = await OpenChannelAsync(stopping);
+        try
+        {
+            await BoundedCallAsync(
+                async limit =>
+                {
+                    await channel.ExchangeDeclarePassiveAsync(exchange, limit);
+                    return true;
+                },
+                "the broker did not say whether an exchange is there",
+                stopping);
+            return null;
+        }
+        catch (BrokerUnavailableException) when (!Lost.IsCompleted && channel.CloseReason is { Initiator: ShutdownInitiator.Peer } closed)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"{closed.ReplyCode} {closed.ReplyText}");
+        }
+        finally
+        {
+            await CloseChannelAsync(channel);
+        }
+    }
+
     /// <summary>Says goodbye if the broker listens, and ends in any case within five seconds.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -149,23 +177,23 @@ internal sealed class BrokerConnection : IAsyncDisposable
     internal string ReasonAfter(Exception failure, string? channelReason) =>
         Lost.IsCompletedSuccessfully ? Lost.Result : channelReason ?? $"the connection broke: {failure.Message.ReplaceLineEndings(" ")}";
 
-    private async Task<IChannel> OpenChannelAsync(CancellationToken stopping)
-    {
-        if (Lost.IsCompleted)
-        {
-            throw new BrokerUnavailableException(await Lost);
-        }
+    private async Task<IChannel> OpenChannelAsync(CancellationToken stopping) => Lost.IsCompleted
+        ? throw new BrokerUnavailableException(await Lost)
+        : await BoundedCallAsync(limit => _client.CreateChannelAsync(Confirming, limit), "no channel was opened", stopping);
 
+    /// <summary>A question to the broker and its answer, within the deadline of a channel's opening.</summary>
+    private async Task<T> BoundedCallAsync<T>(Func<CancellationToken, Task<T>> call, string breach, CancellationToken stopping)
+    {
         using var expiry = new CancellationTokenSource(_deadlines.OpenChannel, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token, _givenUp.Token);
         try
         {
-            return await _client.CreateChannelAsync(Confirming, either.Token).WaitAsync(either.Token);
+            return await call(either.Token).WaitAsync(either.Token);
         }
         catch (OperationCanceledException late)
         {
             stopping.ThrowIfCancellationRequested();
-            GiveUp($"no channel was opened within {_deadlines.OpenChannel.TotalSeconds:0.#} s");
+            GiveUp($"{breach} within {_deadlines.OpenChannel.TotalSeconds:0.#} s");
             throw new BrokerUnavailableException(await Lost, late);
         }
         catch (Exception failure) when (failure is RabbitMQClientException or IOException or ObjectDisposedException or System.Threading.Channels.ChannelClosedException)

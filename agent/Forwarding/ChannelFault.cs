@@ -14,6 +14,9 @@ internal sealed partial record ChannelFault(ushort Code, string Text)
     /// <summary>The exchange is missing or forbidden: no message is to blame.</summary>
     public bool IsOfExchange => Code == NotFound || (Code == AccessRefused && !TopicRefused().IsMatch(Text));
 
+    /// <summary>There is no such exchange: whether it came can be asked without sending anything.</summary>
+    public bool IsMissingExchange => Code == NotFound;
+
     /// <summary>What it means for the message that is found to be the cause.</summary>
     public PublishOutcome Outcome => Code == PreconditionFailed ? PublishOutcome.RefusedForGood : PublishOutcome.Refused;
 
@@ -31,7 +34,8 @@ internal sealed partial record ChannelFault(ushort Code, string Text)
 
         if (TopicRefused().Match(Text) is { Success: true } topic)
         {
-            return [.. inFlight.Where(message => string.Equals(message.RoutingKey, topic.Groups["key"].Value, StringComparison.Ordinal)).Take(1)];
+            // All of them: the next one with this key would close the channel in the same way, and its neighbours would be sent once more for it.
+            return [.. inFlight.Where(message => string.Equals(message.RoutingKey, topic.Groups["key"].Value, StringComparison.Ordinal))];
         }
 
         return [];

@@ -31,26 +31,9 @@ internal sealed partial class Lane
     {
         lock (_gate)
         {
-            List<FeedMessage> nacked = TakeAnswered_NeedsLock(tag, multiple);
-            _nacksInRow += nacked.Count;
-            foreach (FeedMessage message in nacked)
+            foreach (FeedMessage message in TakeAnswered_NeedsLock(tag, multiple))
             {
-                _returned.Remove(message.Id);
-                if (_mode is Mode.Suspended or Mode.Probing)
-                {
-                    // The exchange is at fault, not this message: it is not charged.
-                    _context.Window.Leave(message);
-                    _skippedFrom = Math.Min(_skippedFrom ?? message.Seq, message.Seq);
-                }
-                else
-                {
-                    _context.Settle(message, PublishOutcome.Nacked, "the broker refused it (nack): a queue may be full");
-                }
-            }
-
-            if (_mode == Mode.Probing || (_mode == Mode.Open && _nacksInRow >= NacksThatSuspend))
-            {
-                Suspend_NeedsLock("the broker refuses message after message (nack): a queue may be full");
+                Nack_NeedsLock(message);
             }
 
             AdvanceSearch_NeedsLock();
@@ -69,8 +52,7 @@ internal sealed partial class Lane
     {
         lock (_gate)
         {
-            List<FeedMessage> inFlight = _unconfirmed.TakeAll();
-            _returned.Clear();
+            List<FeedMessage> inFlight = TakeAllUnconfirmed_NeedsLock();
             if (code == 0)
             {
                 return; // the connection is gone, and the forwarder tidies up
@@ -124,12 +106,41 @@ internal sealed partial class Lane
         LeaveAndLookAgain_NeedsLock(inFlight.Except(guilty));
         if (guilty.Count == 0)
         {
+            _missing = fault.IsMissingExchange;
             Suspend_NeedsLock(fault.Reason);
         }
         else
         {
             LookAgain_NeedsLock();
         }
+    }
+
+    private void Nack_NeedsLock(FeedMessage message)
+    {
+        _returned.Remove(message.Id);
+        if (_mode is Mode.Suspended or Mode.Probing)
+        {
+            // The exchange is at fault, not this message: it is not charged.
+            LeaveAndLookAgain_NeedsLock([message]);
+        }
+        else
+        {
+            _nacksInRow++;
+            _context.Settle(message, PublishOutcome.Nacked, "the broker refused it (nack): a queue may be full");
+        }
+
+        if (_mode == Mode.Probing || (_mode == Mode.Open && _nacksInRow >= NacksThatSuspend))
+        {
+            _missing = false;
+            Suspend_NeedsLock("the broker refuses message after message (nack): a queue may be full");
+        }
+    }
+
+    private List<FeedMessage> TakeAllUnconfirmed_NeedsLock()
+    {
+        _returned.Clear();
+        _sweptTo = 1;
+        return _unconfirmed.TakeAll();
     }
 
     private List<FeedMessage> TakeAnswered_NeedsLock(ulong tag, bool multiple)
@@ -184,11 +195,37 @@ internal sealed partial class Lane
     private void Suspend_NeedsLock(string reason)
     {
         _failures++;
-        TimeSpan delay = _context.Schedule.DelayAfter(_failures);
-        _dueAt = _context.Clock.NowMicroseconds() + (delay.Ticks / TimeSpan.TicksPerMicrosecond);
+        _probeAfter = _context.Schedule.DelayAfter(_failures);
+        _suspendedAt = _context.Clock.GetTimestamp();
         _mode = Mode.Suspended;
-        _context.ReportSuspended(reason, delay, _dueAt);
+        _context.ReportSuspended(reason, _probeAfter);
         _context.Wake();
+    }
+
+    // By the clock that no step of the wall clock moves: a probe is never further off than the longest back-off.
+    private TimeSpan ProbeIn_NeedsLock() =>
+        _probeAfter - _context.Clock.GetElapsedTime(_suspendedAt) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+
+    /// <summary>It is time: where the exchange was missing it is asked for, else the next message is the probe.</summary>
+    private async ValueTask ProbeAsync(BrokerConnection connection, bool ask)
+    {
+        string? stillMissing = ask ? await connection.AskForExchangeAsync(_context.Exchange, _context.Stopping) : null;
+        lock (_gate)
+        {
+            if (stillMissing is not null)
+            {
+                Suspend_NeedsLock(stillMissing);
+            }
+            else if (ask)
+            {
+                Resume_NeedsLock();
+            }
+            else
+            {
+                _mode = Mode.Probing;
+                LookAgain_NeedsLock();
+            }
+        }
     }
 
     private void Resume_NeedsLock()

@@ -9,8 +9,8 @@ namespace Quickq.Agent.Forwarding;
 /// </summary>
 /// <remarks>
 /// States. <b>Open</b>: publishes. <b>Suspended</b>: the broker refuses the exchange (missing, forbidden, eight nacks in a row); nothing is sent, no row
-/// is rewritten or charged, until a probe is due. <b>Probing</b>: one message is out to see whether it is taken again. <b>Isolating</b>: one of
-/// those in flight made the broker close the channel; they are sent again in groups until it is found.
+/// is rewritten or charged, until a probe is due; one that was missing is asked for first. <b>Probing</b>: one message is out to see whether it is
+/// taken again. <b>Isolating</b>: one of those in flight made the broker close the channel; they are sent again in groups until it is found.
 /// Threads: the forwarder calls everything but the <see cref="IConfirmListener"/> members, which come from the client's reader; one lock guards both.
 /// Messages of a lane that does not accept are skipped by the forwarder; <see cref="TakeRewind"/> later says from where to look again.
 /// </remarks>
@@ -29,7 +29,10 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     private Mode _mode = Mode.Open;
     private int _failures;
     private int _nacksInRow;
-    private long _dueAt;
+    private bool _missing;
+    private long _suspendedAt;
+    private TimeSpan _probeAfter;
+    private ulong _sweptTo = 1;
     private long _lastAnswerAt;
     private long? _skippedFrom;
     private long? _rewindTo;
@@ -65,7 +68,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
             {
                 return _mode switch
                 {
-                    Mode.Suspended => TimeSpan.FromMicroseconds(Math.Max(0, _dueAt - _context.Clock.NowMicroseconds())),
+                    Mode.Suspended => ProbeIn_NeedsLock(),
                     Mode.Isolating when _unconfirmed.Count == 0 => TimeSpan.Zero,
                     _ => null,
                 };
@@ -73,14 +76,14 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
         }
     }
 
-    /// <summary>For how long messages have been out without any answer; zero when none are out.</summary>
-    public TimeSpan Silence
+    /// <summary>For how long messages have been out without any answer; null when none are out.</summary>
+    public TimeSpan? Silence
     {
         get
         {
             lock (_gate)
             {
-                return _unconfirmed.Count == 0 ? TimeSpan.Zero : _context.Clock.GetElapsedTime(_lastAnswerAt);
+                return _unconfirmed.Count == 0 ? null : _context.Clock.GetElapsedTime(_lastAnswerAt);
             }
         }
     }
@@ -110,7 +113,23 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     {
         lock (_gate)
         {
-            _dueAt = 0;
+            _probeAfter = TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>Defers what was out already at the last call and is unanswered still.</summary>
+    public void DeferOverdue()
+    {
+        lock (_gate)
+        {
+            foreach (FeedMessage message in _sweptTo > 1 ? TakeAnswered_NeedsLock(_sweptTo - 1, multiple: true) : [])
+            {
+                _returned.Remove(message.Id);
+                _context.Settle(message, PublishOutcome.Unanswered, "no confirm came for it, although others were confirmed: one of its queues may hang");
+            }
+
+            _sweptTo = _unconfirmed.NextTag;
+            AdvanceSearch_NeedsLock();
         }
     }
 
@@ -132,9 +151,13 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
         {
             if (!ReferenceEquals(publisher, _publisher))
             {
-                // The channel closed since: this message was not in flight and is simply read again.
-                _context.Window.Leave(message);
-                _rewindTo = Math.Min(_rewindTo ?? message.Seq, message.Seq);
+                // The channel closed since, and this message was not in flight: a suspect goes out with the next group, any other is simply read again.
+                if (_search?.Left.Contains(message) is not true)
+                {
+                    _context.Window.Leave(message);
+                    _rewindTo = Math.Min(_rewindTo ?? message.Seq, message.Seq);
+                }
+
                 return;
             }
 
@@ -173,18 +196,21 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     public async ValueTask AdvanceAsync(BrokerConnection connection, Func<FeedMessage, BrokerMessage?> encode)
     {
         await DisposeClosedAsync();
+        bool due, ask;
         IReadOnlyList<FeedMessage> group = [];
         lock (_gate)
         {
-            if (_mode == Mode.Suspended && _dueAt <= _context.Clock.NowMicroseconds())
-            {
-                _mode = Mode.Probing;
-                LookAgain_NeedsLock();
-            }
-            else if (_mode == Mode.Isolating && _unconfirmed.Count == 0)
+            due = _mode == Mode.Suspended && ProbeIn_NeedsLock() == TimeSpan.Zero;
+            ask = due && _missing;
+            if (_mode == Mode.Isolating && _unconfirmed.Count == 0)
             {
                 group = _search!.NextGroup();
             }
+        }
+
+        if (due)
+        {
+            await ProbeAsync(connection, ask);
         }
 
         foreach (FeedMessage message in group)
@@ -199,9 +225,8 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     {
         lock (_gate)
         {
-            _unconfirmed.TakeAll();
+            TakeAllUnconfirmed_NeedsLock();
             _search = null;
-            _returned.Clear();
             _publisher = null;
             (_rewindTo, _skippedFrom) = (null, null);
             _mode = _mode switch
@@ -210,6 +235,9 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
                 Mode.Isolating => Mode.Open,
                 _ => _mode,
             };
+
+            // Whatever ended the connection may have changed the exchange as well.
+            _probeAfter = TimeSpan.Zero;
         }
     }
 

@@ -19,6 +19,8 @@ internal sealed class LaneContext(
 
     public InFlightWindow Window { get; } = window;
 
+    public string Exchange => exchange;
+
     /// <summary>Between probes of a suspended exchange.</summary>
     public RetrySchedule Schedule { get; } = RetrySchedule.ForRefusals(parts.Random);
 
@@ -50,10 +52,11 @@ internal sealed class LaneContext(
     }
 
     /// <summary>Logs and records that the exchange is suspended.</summary>
-    public void ReportSuspended(string reason, TimeSpan delay, long nextProbeAt)
+    public void ReportSuspended(string reason, TimeSpan delay)
     {
+        long now = Clock.NowMicroseconds();
         _parts.Log.ExchangeSuspended(settings.Name, exchange, reason, delay);
-        Record(new SuspensionRecord(_parts.ServerId, exchange, reason, Clock.NowMicroseconds(), nextProbeAt));
+        Record(new SuspensionRecord(_parts.ServerId, exchange, reason, now, now + (delay.Ticks / TimeSpan.TicksPerMicrosecond)));
     }
 
     /// <summary>Logs and records that the exchange takes messages again.</summary>

@@ -6,17 +6,46 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InFlightWindow window, CancellationToken stopping)
 {
     private readonly Dictionary<string, Lane> _byExchange = new(StringComparer.Ordinal);
+    private long _forgivenAt = parts.Clock.GetTimestamp();
+    private long _sweptAt = parts.Clock.GetTimestamp();
 
     /// <summary>Set when the state of a lane changes, or the connection is blocked or free again.</summary>
     public Wakeup Changed { get; } = new();
 
     public IReadOnlyCollection<Lane> All => _byExchange.Values;
 
-    /// <summary>The longest time for which any lane has waited for an answer.</summary>
-    public TimeSpan LongestSilence => _byExchange.Values.Select(lane => lane.Silence).DefaultIfEmpty().Max();
+    /// <summary>For how long the broker has answered nothing at all, although messages were out and it could; zero when none are out.</summary>
+    public TimeSpan Silence => _byExchange.Values.Min(lane => lane.Silence) is not { } silence ? TimeSpan.Zero : silence < SinceForgiven ? silence : SinceForgiven;
 
     /// <summary>When the first of the lanes wants attention; null when none does by itself.</summary>
     public TimeSpan? DueIn => _byExchange.Values.Min(lane => lane.DueIn);
+
+    private TimeSpan SinceForgiven => parts.Clock.GetElapsedTime(Volatile.Read(ref _forgivenAt));
+
+    /// <summary>The broker could not answer until now. Any thread.</summary>
+    public void ForgiveSilence() => Volatile.Write(ref _forgivenAt, parts.Clock.GetTimestamp());
+
+    /// <summary>Messages that got no answer within the deadline, while others did, are tried again later: nobody waits for ever for one confirm.</summary>
+    public void DeferOverdue(TimeSpan deadline)
+    {
+        if (SinceForgiven >= deadline && parts.Clock.GetElapsedTime(_sweptAt) >= deadline)
+        {
+            _sweptAt = parts.Clock.GetTimestamp();
+            foreach (Lane lane in _byExchange.Values)
+            {
+                lane.DeferOverdue();
+            }
+        }
+    }
+
+    /// <summary>Probes these exchanges now, should they be suspended.</summary>
+    public void ProbeNow(IEnumerable<string> exchanges)
+    {
+        foreach (string exchange in exchanges)
+        {
+            For(exchange).ProbeNow();
+        }
+    }
 
     /// <summary>The exchanges that take nothing now; each notes that it was passed by from here on.</summary>
     public IReadOnlyCollection<string> PassBy(long position)

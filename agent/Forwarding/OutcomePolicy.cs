@@ -15,6 +15,9 @@ internal enum PublishOutcome
     /// <summary>basic.nack: the server could not take it now (a queue is full, for instance).</summary>
     Nacked,
 
+    /// <summary>No word came for it in time, although others were answered (one of its queues hangs, for instance).</summary>
+    Unanswered,
+
     /// <summary>It closed the channel, and may be taken another time (no permission for its routing key).</summary>
     Refused,
 
@@ -47,7 +50,7 @@ internal static class OutcomePolicy
             Unroutable.Park => new(DeliveryState.Rejected),
             _ => new(DeliveryState.Delivered, Unrouted: true),
         },
-        PublishOutcome.Nacked or PublishOutcome.Refused => new(DeliveryState.Deferred),
+        PublishOutcome.Nacked or PublishOutcome.Unanswered or PublishOutcome.Refused => new(DeliveryState.Deferred),
         PublishOutcome.RefusedForGood => new(DeliveryState.Rejected),
         PublishOutcome.Unencodable => new(DeliveryState.Rejected, Attempted: false),
         PublishOutcome.Expired => new(DeliveryState.Expired, Attempted: false),

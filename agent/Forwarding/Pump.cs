@@ -28,7 +28,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <exception cref="BrokerUnavailableException">The connection broke a deadline.</exception>
     public async Task RunAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
-        connection.BlockedChanged += lanes.Changed.Set;
+        connection.BlockedChanged += () => NoteBlocking(connection);
         _feed?.GoBackBefore(1);
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
@@ -139,24 +139,44 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private async ValueTask AdvanceLanesAsync(BrokerConnection connection, SpoolFeed feed, FeedMarks marks)
     {
-        if (lanes.LongestSilence > ConfirmDeadline)
+        if (lanes.Silence > ConfirmDeadline)
         {
             throw new BrokerUnavailableException(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
         }
 
+        if (marks.ProbeWanted != 0)
+        {
+            lanes.ProbeNow(await TakeProbeWishesAsync());
+        }
+
+        lanes.DeferOverdue(ConfirmDeadline);
         foreach (Lane lane in lanes.All)
         {
-            if (marks.ProbeWanted != 0)
-            {
-                lane.ProbeNow();
-            }
-
             await lane.AdvanceAsync(connection, message => _encoding.Encode(message, out _));
             if (lane.TakeRewind() is { } seq)
             {
                 feed.GoBackBefore(seq);
             }
         }
+    }
+
+    /// <summary>What an operator asks for is done once.</summary>
+    private Task<IReadOnlyList<string>> TakeProbeWishesAsync() => parts.Ledger.RunAsync<IReadOnlyList<string>>(connection =>
+    {
+        string[] wanted = [.. connection.Query<string>("SELECT exchange FROM suspension WHERE server = @id AND next_probe_at = 0", new { id = parts.ServerId })];
+        connection.Execute("UPDATE suspension SET next_probe_at = @now WHERE server = @id AND next_probe_at = 0", new { id = parts.ServerId, now = parts.Clock.NowMicroseconds() });
+        return wanted;
+    });
+
+    private void NoteBlocking(BrokerConnection connection)
+    {
+        if (connection.BlockedReason is null)
+        {
+            // What was out while the broker read nothing is overdue by no fault of anybody: its time begins now.
+            lanes.ForgiveSilence();
+        }
+
+        lanes.Changed.Set();
     }
 
     /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>

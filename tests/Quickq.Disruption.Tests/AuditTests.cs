@@ -46,9 +46,18 @@ public sealed class AuditTests
     public void A_message_that_stands_undelivered_in_the_spool_is_not_lost()
     {
         _found.RemoveAt(2);
-        _rows[2] = new DeliveryRow("id-2", "deferred", Attempts: 3);
+        _rows[2] = new DeliveryRow("id-2", "deferred", Attempts: 3, "a queue may be full");
 
         Assert.Empty(Findings());
+    }
+
+    [Fact]
+    public void A_message_that_stands_undelivered_in_the_spool_without_a_reason_is_found()
+    {
+        _found.RemoveAt(2);
+        _rows[2] = new DeliveryRow("id-2", "rejected", Attempts: 1);
+
+        Assert.StartsWith("SILENT: id-2", Assert.Single(Findings()), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -7,6 +7,7 @@ internal sealed class RestartedAgent(AgentConfiguration configuration) : IDispos
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private AgentProcess _agent = AgentProcess.Start(configuration);
+    private string _earlier = "";
 
     /// <summary>The one that runs now.</summary>
     public AgentProcess Current => _agent;
@@ -14,10 +15,25 @@ internal sealed class RestartedAgent(AgentConfiguration configuration) : IDispos
     /// <summary>How often it was killed.</summary>
     public int Kills { get; private set; }
 
+    /// <summary>What all of them logged.</summary>
+    public string Log => _earlier + _agent.Stderr;
+
     public void KillAndStart()
+    {
+        Kill();
+        Start();
+    }
+
+    public void Kill()
     {
         Kills++;
         _agent.Kill();
+    }
+
+    /// <summary>The next one, after the end of the one before.</summary>
+    public void Start()
+    {
+        _earlier = Log;
         _agent.Dispose();
         _agent = AgentProcess.Start(configuration);
     }
@@ -26,8 +42,7 @@ internal sealed class RestartedAgent(AgentConfiguration configuration) : IDispos
     public async Task<int> StopAndStartAsync()
     {
         var code = await StopAsync();
-        _agent.Dispose();
-        _agent = AgentProcess.Start(configuration);
+        Start();
         return code;
     }
 

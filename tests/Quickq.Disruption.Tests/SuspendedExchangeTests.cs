@@ -56,7 +56,7 @@ public sealed class SuspendedExchangeTests(VirtualHostPair hosts) : IClassFixtur
 
     private static IReadOnlyList<DeliveryRow> Rows(TempSpool spool, string exchange, string server) => spool.Query<DeliveryRow>(
         """
-        SELECT m.id AS Id, d.state AS State, d.attempts AS Attempts
+        SELECT m.id AS Id, d.state AS State, d.attempts AS Attempts, coalesce(d.reason, '') AS Reason
         FROM delivery AS d JOIN message AS m ON m.seq = d.message JOIN server AS s ON s.id = d.server WHERE m.exchange = @exchange AND s.name = @server
         """,
         new { exchange, server });

@@ -44,8 +44,10 @@ public sealed class Audit
     {
         var rows = _spool.Query<DeliveryRow>(
             """
-            SELECT m.id AS Id, d.state AS State, d.attempts AS Attempts
-            FROM delivery AS d JOIN message AS m ON m.seq = d.message JOIN server AS s ON s.id = d.server WHERE s.name = @name
+            SELECT m.id AS Id, d.state AS State, d.attempts AS Attempts, coalesce(d.reason, x.reason, CASE d.state WHEN 'pending' THEN s.last_error END, '') AS Reason
+            FROM delivery AS d JOIN message AS m ON m.seq = d.message JOIN server AS s ON s.id = d.server
+            LEFT JOIN suspension AS x ON x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange) AND d.state = 'pending'
+            WHERE s.name = @name
             """,
             new { name });
         var counters = _spool.Value<ServerCounters>(

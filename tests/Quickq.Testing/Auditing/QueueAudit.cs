@@ -39,6 +39,10 @@ public sealed class QueueAudit(IReadOnlyList<AcceptedMessage> accepted, IReadOnl
             {
                 yield return $"LOST: {Name(message.Id)} is in no queue, and the spool calls it delivered";
             }
+            else if (row.Reason.Length == 0)
+            {
+                yield return $"SILENT: {Name(message.Id)} is in no queue, and the spool says {row.State} without a reason";
+            }
         }
     }
 
