@@ -28,6 +28,8 @@ internal sealed class SpoolFile : IDisposable
     private bool _fullSync;
     private bool _changed;
 
+    static SpoolFile() => SystemSqlite.BindIfAsked();
+
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
         Path = resolved;

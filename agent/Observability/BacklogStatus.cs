@@ -126,8 +126,14 @@ internal sealed class BacklogStatus(string spoolPath, SpoolSignal signal, System
     {
         _file ??= SpoolFile.OpenForReading(spoolPath);
         SqliteConnection connection = _file.Connection;
-        List<ServerBacklog> servers = connection.Query<ServerBacklog>(
-            "SELECT name, connection, pending + deferred AS waiting, held, rejected FROM server WHERE active = 1 ORDER BY name").AsList();
+
+        // Columns as they stand: of a sum over no rows SQLite does not know the type, and Dapper wants it.
+        ServerBacklog[] servers =
+        [
+            .. connection.Query<(string Name, string Connection, long Pending, long Deferred, long Held, long Rejected)>(
+                "SELECT name, connection, pending, deferred, held, rejected FROM server WHERE active = 1 ORDER BY name")
+                .Select(row => new ServerBacklog(row.Name, row.Connection, row.Pending + row.Deferred, row.Held, row.Rejected)),
+        ];
         long unassigned = connection.ExecuteScalar<long>("SELECT value FROM tally WHERE name = 'unassigned'");
         return Describe(servers, unassigned, ledger.Trouble);
     }

@@ -91,6 +91,7 @@ public sealed class WatchdogTests(VirtualHostPair hosts) : IClassFixture<Virtual
     private AgentProcess StartWithPasswordFile(TempSpool spool, NotifySocket systemd)
     {
         File.WriteAllText(spool.File("password"), "guest\n");
+        File.SetUnixFileMode(spool.File("password"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return AgentProcess.Start(
             new AgentConfiguration(spool.Path).WithServer("mq1", hosts.First, hosts.Name, "satellite", server =>
             {
