@@ -141,7 +141,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         if (lanes.Silence > ConfirmDeadline)
         {
-            throw new BrokerUnavailableException(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            connection.GiveUp(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            throw new BrokerUnavailableException(await connection.Lost);
         }
 
         if (marks.ProbeWanted != 0)
