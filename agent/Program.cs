@@ -6,6 +6,7 @@ using Quickq.Agent;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 
@@ -38,6 +39,12 @@ try
         log.ConfigurationNote(note);
     }
 
+    if (claim.IsDamaged)
+    {
+        log.SpoolDamaged("its header or its schema cannot be read");
+        await DamageWatch.RepairUntilItWorksAsync(settings.Spool.Path, TimeProvider.System, log, stop.Token);
+    }
+
     HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
     builder.Logging.Services.AddSingleton(logging.Factory);
     builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(notice).AddSingleton(TimeProvider.System).AddSingleton<ForwarderService>();
@@ -50,6 +57,10 @@ try
     // The host ends quietly when a loop faults; systemd must see a failure, else it does not start the agent again.
     await (service.ExecuteTask ?? Task.CompletedTask);
     log.Stopped();
+    return ExitCode.Done;
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
     return ExitCode.Done;
 }
 catch (SpoolException refused)

@@ -33,8 +33,11 @@ internal sealed class ForwarderService(
         using var watch = new SettingsWatch(line.ConfigPath);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
-        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
-        var upkeep = new UpkeepTasks(ledger, clock, log);
+        var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
+        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log) { Expiry = expiry };
+        using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);
+        upkeep.Apply(settings.Spool);
+        await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
         var watchdog = new WatchdogFeed(notice, () => [ledger.Pulse, .. forwarders.Pulses], clock, log);
         var status = new BacklogStatus(path, signal, notice, ledger.Pulse, clock);
 
@@ -44,12 +47,20 @@ internal sealed class ForwarderService(
         Task watchdogRuns = watchdog.RunAsync(stoppingToken), statusRuns = status.RunAsync(stoppingToken);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
+        Task damageIsWatched = new DamageWatch(path, ledger.Health, clock, log).RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task first = await Task.WhenAny([watch.Changed.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, watchdogRuns, statusRuns, .. forwarders.Tasks]);
+            Task first = await Task.WhenAny([watch.Changed.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
             if (first.IsFaulted)
             {
                 await first;
+            }
+
+            if (ledger.Health.Replaced.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+            {
+                ledger.Health.Replaced.Reset();
+                await forwarders.FollowReplacementAsync(stoppingToken, abandon.Token);
+                upkeep.AssignmentWanted.Set();
             }
 
             if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
@@ -60,7 +71,7 @@ internal sealed class ForwarderService(
             }
         }
 
-        await Task.WhenAll([upkeepRuns, watchdogRuns, statusRuns, .. forwarders.Tasks]);
+        await Task.WhenAll([upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
         await ledger.StopAsync();
     }
 
@@ -84,7 +95,7 @@ internal sealed class ForwarderService(
 
         logging.SetLevel(line.Verbosity ?? changed.LogLevel);
         await forwarders.ApplyAsync(changed, stopTaking, abandon);
-        upkeep.AssignmentWanted.Set();
+        upkeep.Apply(changed.Spool);
         log.Reloaded(line.ConfigPath, changed.Servers.Count);
     }
 

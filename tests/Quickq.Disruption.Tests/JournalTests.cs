@@ -25,7 +25,7 @@ public sealed class JournalTests(VirtualHostPair hosts) : IClassFixture<VirtualH
         var configuration = new AgentConfiguration(spool.Path)
             .WithServer("mq1", hosts.First, hosts.Name, "unheard", server => server["unroutable"] = "park")
             .WithServer("mq2", "127.0.0.1", FreePort.Next(), "/", "satellite");
-        using var agent = AgentProcess.Start(configuration, environment: null, journal.AsService);
+        using var agent = AgentProcess.Start(configuration, environment: null, inside: null, journal.AsService);
         await AwaitAsync(journal, "QUICKQ_EVENT=Connected");
 
         var id = (await new SpoolCommand(spool).RunAsync("add", "-t", "nobody.wants.it", "{}")).MustSucceed().Stdout.Trim();
@@ -66,7 +66,7 @@ public sealed class JournalTests(VirtualHostPair hosts) : IClassFixture<VirtualH
         }
 
         journal.Pause();
-        using var agent = AgentProcess.Start(configuration, environment: null, journal.AsService);
+        using var agent = AgentProcess.Start(configuration, environment: null, inside: null, journal.AsService);
         await spool.AwaitServersAsync(Limit);
         (await new SpoolCommand(spool).RunAsync("add", "-t", "a.b", "{}")).MustSucceed();
         await spool.AwaitDeliveredAsync(1, Limit, "mq1");

@@ -1,3 +1,5 @@
+using Quickq.Testing.Network;
+
 namespace Quickq.Testing;
 
 /// <summary>The real agent as a child process: it can be stopped, killed and frozen, and its log is kept for failure reports.</summary>
@@ -29,21 +31,21 @@ public sealed class AgentProcess : IDisposable
     public string Stderr => _child.Stderr;
 
     /// <summary>Writes the configuration beside the spool and starts the agent with it.</summary>
-    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null, params string[] within)
+    /// <param name="configuration">What it is to do.</param>
+    /// <param name="environment">Added to its environment.</param>
+    /// <param name="inside">The network that it runs in, if it is not the machine's.</param>
+    /// <param name="within">A program with its arguments that becomes the agent at last (nsenter, prlimit, env); none starts it directly.</param>
+    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null, NetworkNamespace? inside = null, params string[] within)
     {
         configuration.Write();
-        return Start(configuration.SpoolPath, ["--config", configuration.FilePath], environment, within);
+        return Start(configuration.SpoolPath, ["--config", configuration.FilePath], environment, inside, within);
     }
 
     /// <summary>Starts the agent with exactly these arguments.</summary>
-    /// <param name="spoolPath">For failure reports.</param>
-    /// <param name="arguments">The agent's.</param>
-    /// <param name="environment">Added to the test's own.</param>
-    /// <param name="within">A program with its arguments that becomes the agent at last (nsenter, prlimit, env); none starts it directly.</param>
-    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, params string[] within)
+    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, NetworkNamespace? inside = null, params string[] within)
     {
         string[] all = [.. within, BuiltPrograms.Agent, .. arguments];
-        var child = ChildProcess.Start(all[0], all[1..], environment);
+        var child = inside is null ? ChildProcess.Start(all[0], all[1..], environment) : inside.Start(all[0], all[1..], environment);
         child.Stdin.Close();
         return new AgentProcess(spoolPath, child);
     }
