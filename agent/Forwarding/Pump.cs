@@ -70,7 +70,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (_feed.ReadMarks() is not { } marks)
         {
             // The spool was replaced and the servers are not known to the new one yet: this forwarder is replaced too.
-            await WaitAsync(connection, stopTaking, limit: SpoolFeed.RetryAfter);
+            await WaitAsync(connection, stopTaking, "to read the spool again", limit: SpoolFeed.RetryAfter);
             return;
         }
 
