@@ -18,8 +18,17 @@ base_root() {
 
 # fresh_root SUITE NAME: a copy to install into.
 fresh_root() {
-  root=$work/$2
+  root=$work/root-$2
   cp -a "$roots/$1" "$root"
+}
+
+# Runs a command in $root before it is booted. A program finds its library by its place in /proc.
+unbooted() {
+  local code=0
+  mount -t proc proc "$root/proc"
+  chroot "$root" "$@" || code=$?
+  umount "$root/proc"
+  return $code
 }
 
 make_network() {
@@ -45,11 +54,11 @@ start_broker() {
 run_broker() {
   in_network setpriv --pdeathsig KILL sh tests/rabbit-node.sh run "$node" &
   broker=$!
-  in_network sh tests/rabbit-node.sh ctl "$node" await_startup --timeout 90
+  eventually 90 in_network sh tests/rabbit-node.sh ctl "$node" await_startup --timeout 10
 }
 
 end_broker() {
-  [ -z "${broker:-}" ] || { kill -9 "$broker"; wait "$broker"; }
+  [ -z "${broker:-}" ] || { kill -9 "$broker"; wait "$broker" 2> /dev/null; }
   broker=
 }
 
@@ -67,12 +76,12 @@ eventually() {
   done
 }
 
-# Boots $root; what is run by `inside` runs in there.
+# Boots $root up to a target (multi-user.target); what is run by `inside` runs in there.
 boot() {
   systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --boot --network-namespace-path="/run/netns/$network" --machine=quickq-test \
     --resolv-conf=off --timezone=off < /dev/null > "$work/boot.log" 2>&1 &
   spawner=$!
-  eventually 60 find_leader && eventually 120 inside systemctl is-active multi-user.target
+  eventually 60 find_leader && eventually 120 inside systemctl is-active "${1:-multi-user.target}"
 }
 
 find_leader() { leader=$(cat "/proc/$spawner/task/$spawner/children" | cut -d' ' -f1) && [ -n "$leader" ] && inside test -d /run/systemd/system; }
@@ -82,7 +91,8 @@ as_user() { inside setpriv --reuid "$1" --regid "$1" --init-groups -- "${@:2}"; 
 
 shut_down() {
   [ -n "$leader" ] || return 0
-  inside systemctl poweroff
+  # The answer may get lost, since what would give it ends.
+  inside systemctl poweroff 2> /dev/null
   wait "$spawner"
   leader=
   remove_groups
@@ -100,7 +110,7 @@ end_everything() {
   for pid in ${spawner:-} ${broker:-} ${mapper:-} ${resolver:-}; do
     kill -9 "$pid" 2> /dev/null
   done
-  wait
+  wait 2> /dev/null
   remove_groups
   ip netns del "$network" 2> /dev/null
   for mounted in $(awk -v work="$work/" 'index($2, work) == 1 { print $2 }' /proc/mounts | sort -r); do
@@ -120,5 +130,5 @@ install_steps() {
   awk '/^1\. /,0' docs/install.md | awk '/^ *```bash$/ { shell = 1; next } /^ *```$/ { shell = 0 } shell' | sed -e "s/PASSWORD/guest/; s/NAME/producer/; s/ *#.*//"
 }
 install_server() {
-  awk '/^ *```jsonc$/ { json = 1; next } /^ *```$/ { json = 0 } json' docs/install.md | sed -e "s|amqps://USER@HOST/|amqp://guest@127.0.0.1/|; s/EXCHANGE/satellite/"
+  awk '/^ *```jsonc$/ { json = 1; next } /^ *```$/ { json = 0 } json' docs/install.md | sed -e "s|amqps://USER@HOST/|amqp://guest@127.0.0.1/|; s/EXCHANGE/amq.topic/"
 }
