@@ -1,27 +1,68 @@
 using System.Globalization;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Schema;
+using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent;
 
-/// <summary>The agent's claim to a spool: one agent for one spool, and a spool that can be used, before anything else is touched.</summary>
+/// <summary>The agent's claim to a spool: one agent for one spool, and a spool that can be used or repaired, before anything else is touched.</summary>
 internal sealed class SpoolClaim : IDisposable
 {
     private readonly AgentLock _lock;
 
-    private SpoolClaim(AgentLock agentLock) => _lock = agentLock;
+    private SpoolClaim(AgentLock agentLock, bool isDamaged)
+    {
+        _lock = agentLock;
+        IsDamaged = isDamaged;
+    }
+
+    /// <summary>Whether the header or the schema of the spool cannot be read; nothing else was looked at.</summary>
+    public bool IsDamaged { get; }
 
     /// <summary>Makes the spool if there is none, and claims it until this is disposed or the process dies.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/>, with the process id, when another agent has it; whatever opening the spool says.</exception>
     public static SpoolClaim Take(string path)
     {
-        using SpoolFile file = SpoolFile.OpenForWriting(path, create: true);
-        return AgentLock.TryTake(file.Path, out int? holder) is { } taken
-            ? new SpoolClaim(taken)
-            : throw new SpoolException(SpoolFault.Busy, file.Path,
-                string.Create(CultureInfo.InvariantCulture, $"process {holder} is the agent of the spool {file.Path} already"),
+        bool isDamaged = FindDamage(path);
+        string resolved = SpoolPath.FollowLinks(path);
+        return AgentLock.TryTake(resolved, out int? holder) is { } taken
+            ? new SpoolClaim(taken, isDamaged)
+            : throw new SpoolException(SpoolFault.Busy, resolved,
+                string.Create(CultureInfo.InvariantCulture, $"process {holder} is the agent of the spool {resolved} already"),
                 "one agent is enough: it serves all servers; stop that one first");
     }
 
     public void Dispose() => _lock.Dispose();
+
+    private static bool FindDamage(string path)
+    {
+        try
+        {
+            using SpoolFile file = Open(path);
+            file.Read(connection =>
+            {
+                SpoolSchema.RequireWhole(connection, file.Path);
+                return true;
+            });
+            return false;
+        }
+        catch (SpoolException trouble) when (trouble.Fault is SpoolFault.Damaged || (trouble.Fault is SpoolFault.NotASpool && SpoolRepair.IsOurs(SpoolPath.FollowLinks(path))))
+        {
+            return true;
+        }
+    }
+
+    /// <summary>A disk that is full to the last byte may refuse even that: then the reserve goes first.</summary>
+    private static SpoolFile Open(string path)
+    {
+        try
+        {
+            return SpoolFile.OpenForWriting(path, create: true);
+        }
+        catch (SpoolException full) when (full.Fault is SpoolFault.Full && SpoolReserve.GiveUp(SpoolPath.FollowLinks(path)))
+        {
+            return SpoolFile.OpenForWriting(path, create: true);
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Schema;
@@ -27,6 +28,7 @@ internal sealed class SpoolFile : IDisposable
     private string _syncNow = "FULL";
     private bool _fullSync;
     private bool _changed;
+    private TimeSpan _lastHold;
 
     static SpoolFile() => SystemSqlite.BindIfAsked();
 
@@ -50,9 +52,12 @@ internal sealed class SpoolFile : IDisposable
         try
         {
             file.Open();
-            file.Connection.Execute("PRAGMA query_only=ON");
-            SpoolSchema.RequireReadable(file.Connection, file.Path);
-            return file;
+            return file.Read(connection =>
+            {
+                connection.Execute("PRAGMA query_only=ON");
+                SpoolSchema.RequireReadable(connection, file.Path);
+                return file;
+            });
         }
         catch
         {
@@ -93,6 +98,9 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>Whether the last <see cref="Write{T}"/> changed any row; one that did not wrote nothing to the disk.</summary>
     public bool LastWriteChangedRows => _changed;
 
+    /// <summary>For how long the lock was held the last time.</summary>
+    public TimeSpan LastHold => _lastHold;
+
     /// <summary>Makes the next <see cref="Write{T}"/> sync its commit, and with it every earlier one.</summary>
     public void SyncNextCommit() => _fullSync = true;
 
@@ -125,12 +133,13 @@ internal sealed class SpoolFile : IDisposable
         }
     });
 
-    /// <summary>Runs <paramref name="read"/> without the lock.</summary>
+    /// <summary>Runs <paramref name="read"/> without the lock, on the file that the path names now.</summary>
     /// <exception cref="SpoolException">Input/output error, damaged.</exception>
     public T Read<T>(Func<SqliteConnection, T> read)
     {
         try
         {
+            FollowReplacement();
             return read(Connection);
         }
         catch (SqliteException failure)
@@ -148,6 +157,7 @@ internal sealed class SpoolFile : IDisposable
         }
 
         _lock.Acquire(LockDeadline);
+        long since = Stopwatch.GetTimestamp();
         _changed = false;
         try
         {
@@ -167,6 +177,7 @@ internal sealed class SpoolFile : IDisposable
         finally
         {
             _lock.Release(announce: _changed);
+            _lastHold = Stopwatch.GetElapsedTime(since);
         }
     }
 
@@ -239,6 +250,20 @@ internal sealed class SpoolFile : IDisposable
             Close();
             throw SqliteFailure.Translate(failure, Path);
         }
+    }
+
+    /// <summary>Opens what the path names now, should the spool have been repaired since; true when it did. For reading: a writer looks under the lock.</summary>
+    public bool FollowReplacement()
+    {
+        if (_lock is not null || _connection is null || FileIdentity.Find(Path) is not { Size: > 0 } now || now.Identity == _identity)
+        {
+            return false;
+        }
+
+        Close();
+        Open();
+        Connection.Execute("PRAGMA query_only=ON");
+        return true;
     }
 
     private void ReopenIfReplaced()

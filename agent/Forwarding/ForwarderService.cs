@@ -32,16 +32,27 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         using var watch = new SettingsWatch(line.ConfigPath);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
-        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
-        var upkeep = new UpkeepTasks(ledger, clock, log);
+        var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
+        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log) { Expiry = expiry };
+        using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);
+        upkeep.Apply(settings.Spool);
+        await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
+        Task damageIsWatched = new DamageWatch(path, ledger.Health, clock, log).RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task first = await Task.WhenAny([watch.Changed.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, .. forwarders.Tasks]);
+            Task first = await Task.WhenAny([watch.Changed.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, .. forwarders.Tasks]);
             if (first.IsFaulted)
             {
                 await first;
+            }
+
+            if (ledger.Health.Replaced.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+            {
+                ledger.Health.Replaced.Reset();
+                await forwarders.FollowReplacementAsync(stoppingToken, abandon.Token);
+                upkeep.AssignmentWanted.Set();
             }
 
             if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
@@ -50,7 +61,7 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
             }
         }
 
-        await Task.WhenAll([upkeepRuns, .. forwarders.Tasks]);
+        await Task.WhenAll([upkeepRuns, damageIsWatched, .. forwarders.Tasks]);
         await ledger.StopAsync();
     }
 
@@ -74,7 +85,7 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
 
         logging.SetLevel(line.Verbosity ?? changed.LogLevel);
         await forwarders.ApplyAsync(changed, stopTaking, abandon);
-        upkeep.AssignmentWanted.Set();
+        upkeep.Apply(changed.Spool);
         log.Reloaded(line.ConfigPath, changed.Servers.Count);
     }
 

@@ -18,7 +18,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private const int MaxPage = 256;
 
-    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
+    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
     private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
     private SpoolFeed? _feed;
     private Task? _armed;
@@ -30,17 +30,25 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         connection.BlockedChanged += () => NoteBlocking(connection);
         _feed?.GoBackBefore(1);
+        bool troubled = false;
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
             lanes.Changed.Reset();
             try
             {
                 await StepAsync(connection, stopTaking);
+                troubled = false;
             }
             catch (Exception trouble) when (trouble is SqliteException or SpoolException)
             {
-                // Nothing was lost: what is pending is read again.
-                parts.Log.FeedMustWait(trouble.Message);
+                // Nothing was lost: what is pending is read again. One line for the trouble, not one for each attempt.
+                if (!troubled)
+                {
+                    parts.Log.FeedMustWait(trouble.Message);
+                }
+
+                troubled = true;
+                parts.Ledger.Health.Note(trouble);
                 _feed?.Dispose();
                 _feed = null;
                 await WaitAsync(connection, stopTaking, SpoolFeed.RetryAfter);
@@ -53,7 +61,18 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private async Task StepAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
         _feed ??= new SpoolFeed(parts.SpoolPath, parts.ServerId);
-        FeedMarks marks = _feed.ReadMarks();
+        if (_feed.FollowReplacement())
+        {
+            parts.Ledger.Health.Replaced.Set();
+        }
+
+        if (_feed.ReadMarks() is not { } marks)
+        {
+            // The spool was replaced and the servers are not known to the new one yet: this forwarder is replaced too.
+            await WaitAsync(connection, stopTaking, limit: SpoolFeed.RetryAfter);
+            return;
+        }
+
         if (marks.Rewind is not null)
         {
             await LookBackAsync(_feed);
@@ -140,7 +159,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         if (lanes.Silence > ConfirmDeadline)
         {
-            throw new BrokerUnavailableException(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            connection.GiveUp(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            throw new BrokerUnavailableException(await connection.Lost);
         }
 
         if (marks.ProbeWanted != 0)
