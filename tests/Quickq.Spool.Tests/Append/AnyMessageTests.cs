@@ -51,7 +51,7 @@ public sealed class AnyMessageTests : IDisposable
                 ContentType = type,
                 Priority = priority < 0 ? null : (byte)priority,
                 Transient = transient,
-                Headers = headers?.DistinctBy(pair => pair.Item1, StringComparer.Ordinal).ToDictionary(pair => pair.Item1, pair => pair.Item2, StringComparer.Ordinal),
+                Headers = headers is null ? null : new Dictionary<string, object?>(headers.DistinctBy(pair => pair.Item1, StringComparer.Ordinal).Select(pair => KeyValuePair.Create(pair.Item1, (object?)pair.Item2)), StringComparer.Ordinal),
             },
         };
 
