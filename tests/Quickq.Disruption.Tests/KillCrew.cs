@@ -5,7 +5,8 @@ namespace Quickq.Disruption.Tests;
 /// <summary>One process that is killed again and again and started anew; what it had printed counts.</summary>
 internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<string>? nextLine = null) : IDisposable
 {
-    private ChildProcess _child = start();
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
+    private ChildProcess? _child = start();
     private Task _feeding = Task.CompletedTask;
 
     /// <summary>Ids that were told, by whole lines.</summary>
@@ -15,7 +16,7 @@ internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<st
     {
         if (nextLine is not null)
         {
-            ChildProcess child = _child;
+            ChildProcess child = _child!;
             _feeding = Task.Run(async () =>
             {
                 try
@@ -24,6 +25,9 @@ internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<st
                     {
                         await child.Stdin.WriteAsync(nextLine() + "\n");
                         await child.Stdin.FlushAsync();
+
+                        // Not a wait for anything: the shape of the load.
+                        await Task.Delay(Pause, TimeProvider.System);
                     }
                 }
                 catch (IOException)
@@ -38,8 +42,9 @@ internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<st
 
     public async Task KillAsync()
     {
-        _child.Kill();
-        await EndAsync();
+        _child!.Kill();
+        await EndAsync(_child);
+        _child = null;
     }
 
     public void StartAgain()
@@ -48,21 +53,18 @@ internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<st
         Begin();
     }
 
-    public void Dispose()
-    {
-        _child.Dispose();
-    }
+    public void Dispose() => _child?.Dispose();
 
-    private async Task EndAsync()
+    private async Task EndAsync(ChildProcess child)
     {
-        await _child.WaitForExitAsync(TimeSpan.FromSeconds(60));
+        await child.WaitForExitAsync(TimeSpan.FromSeconds(60));
         await _feeding;
-        string told = _child.Stdout;
+        string told = child.Stdout;
         if (printsIds)
         {
             Ids.AddRange(told[..(told.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries));
         }
 
-        _child.Dispose();
+        child.Dispose();
     }
 }

@@ -10,11 +10,12 @@ public sealed class KilledAtRandomTests(VirtualHost host, ITestOutputHelper outp
 {
     private const string Publish =
         """
-        import quickq
+        import time, quickq
         number = 0
         while True:
             number += 1
             print(quickq.publish(("p%d." % number + "x" * 900 + "$").encode()), flush=True)
+            time.sleep(0.002)  # the shape of the load
         """;
 
     private const string Checkpoint =
