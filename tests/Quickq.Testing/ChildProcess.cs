@@ -6,6 +6,7 @@ namespace Quickq.Testing;
 /// <summary>A child that can be stopped, killed and frozen, whose output is captured, and that never outlives the test run.</summary>
 public sealed partial class ChildProcess : IDisposable
 {
+    private const int SigHup = 1;
     private const int SigKill = 9;
     private const int SigTerm = 15;
     private const int SigCont = 18;
@@ -76,6 +77,9 @@ public sealed partial class ChildProcess : IDisposable
 
     /// <summary>SIGSTOP: it keeps its sockets and locks, and does nothing any more.</summary>
     public void Pause() => Signal(SigStop);
+
+    /// <summary>SIGHUP.</summary>
+    public void Hangup() => Signal(SigHup);
 
     /// <summary>SIGCONT.</summary>
     public void Resume() => Signal(SigCont);
