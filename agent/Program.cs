@@ -6,6 +6,7 @@ using Quickq.Agent;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 
@@ -35,6 +36,12 @@ try
         log.ConfigurationNote(note);
     }
 
+    if (claim.IsDamaged)
+    {
+        log.SpoolDamaged("its header or its schema cannot be read");
+        await DamageWatch.RepairUntilItWorksAsync(settings.Spool.Path, TimeProvider.System, log, stop.Token);
+    }
+
     HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
     builder.Logging.Services.AddSingleton(logging.Factory);
     builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(TimeProvider.System).AddHostedService<ForwarderService>();
@@ -42,6 +49,10 @@ try
     using IHost host = builder.Build();
     await host.RunAsync(stop.Token);
     log.Stopped();
+    return ExitCode.Done;
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
     return ExitCode.Done;
 }
 catch (SpoolException refused)

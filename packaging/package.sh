@@ -1,41 +1,71 @@
 #!/usr/bin/env bash
-# Makes packages in dist/ from what is in the tree and, for programs, in dist/bin (packaging/build.sh). The same bytes each time.
+# Makes the packages in dist/, and dist/SHA256SUMS over all that lie there. The same source gives the same bytes each time.
 #
-#   packaging/package.sh KIND...
+#   packaging/package.sh [--no-build] [--fast] [--output FOLDER] [KIND...]      all kinds when none is named
 #
+#   deb      quickq_VERSION_amd64.deb (Debian 12, Ubuntu 22.04), quickq_VERSION~deb11_amd64.deb (Debian 11)
+#   rpm      quickq-VERSION.x86_64.rpm (Rocky 9), quickq-VERSION.el8.x86_64.rpm (Rocky 8)
 #   python   quickq: wheel and sdist; quickq-agent: wheel with the programs, where dist/bin has them
+#   nuget    Quickq.Spool: the library for .NET programs
+#
+#   --no-build   deb and rpm take the programs as they are in dist/bin and dist/bin-portable, and make what these allow
+#   --fast       compresses little: larger files, made in seconds
+#   --output     another folder than dist
 set -euo pipefail
+from=$PWD
 cd "$(dirname "$0")/.."
 
 dist=dist
 bin=dist/bin
+portable=dist/bin-portable
+build=yes
+fast=no
+kinds=()
 
 fail() {
   echo "package.sh: $1" >&2
   exit "${2:-1}"
 }
 
-package_python() {
-  local programs=()
-  if [ -x "$bin/quickq-agent" ] && [ -x "$bin/quickq-spool" ]; then
-    programs=("$bin")
-  else
-    echo "package.sh: no programs in $bin (packaging/build.sh makes them): without the wheel quickq-agent" >&2
-  fi
-  rm -f "$dist"/quickq-*.tar.gz "$dist"/quickq-*.whl "$dist"/quickq_agent-*.whl
-  python3 packaging/python/wheels.py "$dist" ${programs[@]+"${programs[@]}"} | sed "s|^|$dist/|"
-}
-
-[ $# -gt 0 ] || fail "which kind? (--help lists them)" 64
-command -v python3 > /dev/null || fail "python3 is not in PATH"
-mkdir -p "$dist"
-for kind in "$@"; do
-  case $kind in
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *[!a-z]*) fail "unknown kind $kind" 64 ;;
-    *)
-      declare -F "package_$kind" > /dev/null || fail "unknown kind $kind" 64
-      "package_$kind"
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-build) build=no ;;
+    --fast) fast=yes ;;
+    --output)
+      [ -n "${2:-}" ] || fail "--output needs a folder" 64
+      dist=$(cd "$from" && realpath -m "$2")
+      shift
       ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    deb | rpm | python | nuget) kinds+=("$1") ;;
+    -*) fail "unknown option $1 (--help lists them)" 64 ;;
+    *) fail "unknown kind $1: take deb, rpm, python or nuget" 64 ;;
   esac
+  shift
 done
+[ ${#kinds[@]} -gt 0 ] || kinds=(deb rpm python nuget)
+
+version=${QUICKQ_PACKAGE_VERSION:-$(sed -nE 's|.*<Version>(.*)</Version>.*|\1|p' Directory.Build.props)}
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2> /dev/null || stat -c %Y CHANGELOG.md)}
+export LC_ALL=C TZ=UTC
+umask 022
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+. packaging/package-parts.sh
+
+wanted() { [[ " ${kinds[*]} " == *" $1 "* ]]; }
+
+if wanted deb || wanted rpm; then
+  if [ $build = yes ]; then
+    bash packaging/build.sh
+    bash packaging/build.sh --portable
+  fi
+  has_programs "$bin" || has_programs "$portable" || fail "no programs in $bin: run without --no-build"
+fi
+
+mkdir -p "$dist"
+for kind in "${kinds[@]}"; do
+  "package_$kind"
+done
+write_checksums

@@ -40,7 +40,7 @@ internal static class SpoolCreation
                 RemoveDraft(draft);
             }
 
-            SyncFolder(folder, resolved);
+            SyncFolder(resolved);
         }
         catch (SqliteException failure)
         {
@@ -53,7 +53,7 @@ internal static class SpoolCreation
         }
     }
 
-    private static void WriteDraft(string draft)
+    internal static void WriteDraft(string draft)
     {
         // Made by us first, so that its mode does not depend on the umask.
         int descriptor = Libc.Open(draft, Libc.ReadWrite | Libc.Create | Libc.Exclusive | Libc.CloseOnExec | Libc.NoFollow, GroupMayUse);
@@ -87,7 +87,7 @@ internal static class SpoolCreation
         }
     }
 
-    private static void RemoveDraft(string draft)
+    internal static void RemoveDraft(string draft)
     {
         foreach (string suffix in (ReadOnlySpan<string>)["", "-wal", "-shm", "-journal"])
         {
@@ -98,9 +98,9 @@ internal static class SpoolCreation
         }
     }
 
-    private static void SyncFolder(string folder, string resolved) => SyncPath(folder, resolved);
+    internal static void SyncFolder(string resolved) => SyncPath(Path.GetDirectoryName(resolved)!, resolved);
 
-    private static void SyncPath(string path, string spool)
+    internal static void SyncPath(string path, string spool)
     {
         int descriptor = Libc.Open(path, Libc.ReadOnly | Libc.CloseOnExec, 0);
         if (descriptor < 0)

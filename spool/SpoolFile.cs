@@ -28,6 +28,8 @@ internal sealed class SpoolFile : IDisposable
     private bool _fullSync;
     private bool _changed;
 
+    static SpoolFile() => SystemSqlite.BindIfAsked();
+
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
         Path = resolved;
@@ -48,9 +50,12 @@ internal sealed class SpoolFile : IDisposable
         try
         {
             file.Open();
-            file.Connection.Execute("PRAGMA query_only=ON");
-            SpoolSchema.RequireReadable(file.Connection, file.Path);
-            return file;
+            return file.Read(connection =>
+            {
+                connection.Execute("PRAGMA query_only=ON");
+                SpoolSchema.RequireReadable(connection, file.Path);
+                return file;
+            });
         }
         catch
         {
@@ -123,12 +128,13 @@ internal sealed class SpoolFile : IDisposable
         }
     });
 
-    /// <summary>Runs <paramref name="read"/> without the lock.</summary>
+    /// <summary>Runs <paramref name="read"/> without the lock, on the file that the path names now.</summary>
     /// <exception cref="SpoolException">Input/output error, damaged.</exception>
     public T Read<T>(Func<SqliteConnection, T> read)
     {
         try
         {
+            FollowReplacement();
             return read(Connection);
         }
         catch (SqliteException failure)
@@ -237,6 +243,20 @@ internal sealed class SpoolFile : IDisposable
             Close();
             throw SqliteFailure.Translate(failure, Path);
         }
+    }
+
+    /// <summary>Opens what the path names now, should the spool have been repaired since; true when it did. For reading: a writer looks under the lock.</summary>
+    public bool FollowReplacement()
+    {
+        if (_lock is not null || _connection is null || FileIdentity.Find(Path) is not { Size: > 0 } now || now.Identity == _identity)
+        {
+            return false;
+        }
+
+        Close();
+        Open();
+        Connection.Execute("PRAGMA query_only=ON");
+        return true;
     }
 
     private void ReopenIfReplaced()

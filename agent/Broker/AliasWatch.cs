@@ -6,7 +6,7 @@ namespace Quickq.Agent.Broker;
 /// <remarks>
 /// An open connection never learns of it: an alias that operators move to another broker would be followed at the next loss only. Asks every
 /// <see cref="Interval"/>; when the address in use is missing from the answer, asks again after <see cref="Confirmation"/>, and only then says so. No
-/// answer (NXDOMAIN, SERVFAIL, a time-out) never counts as missing. At most one move in <see cref="Quiet"/>, so that rotating answers do not flap.
+/// answer (NXDOMAIN, SERVFAIL, a time-out, also of one address family alone) never counts as missing. At most one move in <see cref="Quiet"/>, so that rotating answers do not flap.
 /// </remarks>
 internal sealed class AliasWatch(TimeProvider clock, Func<string, CancellationToken, Task<IReadOnlyList<IPAddress>>> resolve)
 {
@@ -19,7 +19,7 @@ internal sealed class AliasWatch(TimeProvider clock, Func<string, CancellationTo
     private long? _lastMove;
 
     public AliasWatch(TimeProvider clock)
-        : this(clock, (host, stopping) => HostLookup.ResolveAsync(host, Deadline, clock, stopping))
+        : this(clock, (host, stopping) => HostLookup.ResolveWhollyAsync(host, Deadline, clock, stopping))
     {
     }
 

@@ -56,8 +56,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>The name, or the literal address, from the settings that led here.</summary>
     public string Host { get; }
 
-    /// <summary>The address that the name led to.</summary>
-    public IPAddress Address => _endpoint.Address;
+    /// <summary>The address that the name led to, and the port.</summary>
+    public IPEndPoint Peer => _endpoint;
 
     /// <summary>The address in use, <c>ip:port</c>, v6 in brackets.</summary>
     public string Endpoint => _endpoint.ToString();
@@ -68,13 +68,19 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>The broker's reason while connection.blocked is in force, else null.</summary>
     public string? BlockedReason => _blockedReason;
 
+    /// <summary>Whether a broken deadline ended it: something hung, in the client, on the way or at the broker.</summary>
+    public bool WasGivenUp { get; private set; }
+
     /// <summary>Makes one attempt; when to make the next is the caller's to decide.</summary>
     /// <exception cref="BrokerUnavailableException">Nothing could be opened; the message says why.</exception>
-    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, CancellationToken stopping) =>
-        OpenAsync(settings, BrokerDeadlines.Default, TimeProvider.System, stopping);
+    /// <param name="settings">The server.</param>
+    /// <param name="lost">Where the last connection failed, if there was one: tried when nothing else will do.</param>
+    /// <param name="stopping">Nobody wants the connection any more.</param>
+    public static Task<BrokerConnection> OpenAsync(ServerSettings settings, IPEndPoint? lost, CancellationToken stopping) =>
+        new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System).DialAsync(lost, stopping);
 
     public static Task<BrokerConnection> OpenAsync(ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time, CancellationToken stopping) =>
-        new BrokerDialer(settings, deadlines, time).DialAsync(stopping);
+        new BrokerDialer(settings, deadlines, time).DialAsync(lost: null, stopping);
 
     /// <summary>Opens a channel of its own for a publisher.</summary>
     /// <exception cref="BrokerUnavailableException">The connection is lost, now or before.</exception>
@@ -142,7 +148,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
             await BoundedAsync(_client.CloseAsync(Constants.ReplySuccess, "closed by the agent", _deadlines.Close, abort: true, CancellationToken.None), _deadlines.Close);
         }
 
-        GiveUp("closed by the agent");
+        End("closed by the agent");
         await BoundedAsync(_client.DisposeAsync().AsTask(), TimeSpan.FromSeconds(1));
         _givenUp.Dispose();
     }
@@ -229,23 +235,28 @@ internal sealed class BrokerConnection : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>The client may hang: what it does from here on is of no interest, and its socket is cut under it.</summary>
-    private void GiveUp(string reason)
+    /// <summary>A deadline is broken. The client may hang: what it does from here on is of no interest, and its socket is cut under it.</summary>
+    internal void GiveUp(string reason) => End(reason, givenUp: true);
+
+    private void End(string reason, bool givenUp = false)
     {
-        Lose(reason);
+        Lose(reason, givenUp);
         _socket.Cut();
     }
 
-    private void Lose(string reason)
+    private void Lose(string reason, bool givenUp = false)
     {
         ConfirmedPublisher[] publishers;
         lock (_gate)
         {
-            if (!_lost.TrySetResult(reason))
+            if (_lost.Task.IsCompleted)
             {
                 return;
             }
 
+            // Before it is told: who hears of the loss may ask at once.
+            WasGivenUp = givenUp;
+            _lost.SetResult(reason);
             publishers = [.. _publishers];
         }
 

@@ -29,36 +29,64 @@ internal sealed class BrokerDialer
 
     public delegate Task<IReadOnlyList<IPAddress>> ResolveHost(string host, CancellationToken stopping);
 
-    public async Task<BrokerConnection> DialAsync(CancellationToken stopping)
+    /// <param name="lost">Where the last connection failed: tried when nothing else will do, since a member of a cluster may accept and fail again and again.</param>
+    /// <param name="stopping">Nobody wants the connection any more.</param>
+    public async Task<BrokerConnection> DialAsync(IPEndPoint? lost, CancellationToken stopping)
     {
         var password = ReadPassword();
         var failures = new List<BrokerUnavailableException>();
+        string? lostHost = null;
         foreach (var host in _settings.Hosts)
         {
-            try
+            foreach (var endpoint in await ResolveAsync(host, failures, stopping))
             {
-                foreach (var address in await _resolve(host.Host, stopping))
+                if (endpoint.Equals(lost))
                 {
-                    try
-                    {
-                        return await DialAsync(host.Host, new IPEndPoint(address, host.Port), password, stopping);
-                    }
-                    catch (BrokerUnavailableException failure)
-                    {
-                        // The next address, the next host may do.
-                        failures.Add(failure);
-                    }
+                    lostHost ??= host.Host;
+                }
+                else if (await TryDialAsync(host.Host, endpoint, password, failures, stopping) is { } connection)
+                {
+                    return connection;
                 }
             }
-            catch (BrokerUnavailableException unresolved)
-            {
-                failures.Add(unresolved);
-            }
+        }
+
+        if (lostHost is not null && await TryDialAsync(lostHost, lost!, password, failures, stopping) is { } again)
+        {
+            return again;
         }
 
         throw failures is [var only]
             ? only
             : new BrokerUnavailableException(string.Join("; ", failures.Select(failure => failure.Message).Distinct(StringComparer.Ordinal)), new AggregateException(failures));
+    }
+
+    private async Task<IReadOnlyList<IPEndPoint>> ResolveAsync(HostAndPort host, List<BrokerUnavailableException> failures, CancellationToken stopping)
+    {
+        try
+        {
+            return [.. (await _resolve(host.Host, stopping)).Select(address => new IPEndPoint(address, host.Port))];
+        }
+        catch (BrokerUnavailableException unresolved)
+        {
+            // The next host may do.
+            failures.Add(unresolved);
+            return [];
+        }
+    }
+
+    private async Task<BrokerConnection?> TryDialAsync(string host, IPEndPoint endpoint, Secret password, List<BrokerUnavailableException> failures, CancellationToken stopping)
+    {
+        try
+        {
+            return await DialAsync(host, endpoint, password, stopping);
+        }
+        catch (BrokerUnavailableException failure)
+        {
+            // The next address, the next host may do.
+            failures.Add(failure);
+            return null;
+        }
     }
 
     private async Task<BrokerConnection> DialAsync(string host, IPEndPoint endpoint, Secret password, CancellationToken stopping)

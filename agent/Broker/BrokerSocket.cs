@@ -37,21 +37,23 @@ internal sealed class BrokerSocket : ITcpClient
     {
         using var expiry = new CancellationTokenSource(deadlines.Connect, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token);
-        var socket = new BrokerSocket(endpoint.AddressFamily, deadlines.Unacknowledged);
+        BrokerSocket? socket = null;
         try
         {
+            // Throws too: on a host without v6, for an address that is v6.
+            socket = new BrokerSocket(endpoint.AddressFamily, deadlines.Unacknowledged);
             await socket.Client.ConnectAsync(endpoint, either.Token);
             socket.WatchForSilence();
             return socket;
         }
         catch (SocketException refused)
         {
-            socket.Cut();
+            socket?.Cut();
             throw new BrokerUnavailableException(ConnectFailure.Describe(refused, endpoint), refused);
         }
         catch (OperationCanceledException late)
         {
-            socket.Cut();
+            socket?.Cut();
             stopping.ThrowIfCancellationRequested();
             throw new BrokerUnavailableException($"no answer from {endpoint} within {deadlines.Connect.TotalSeconds:0.#} s", late);
         }

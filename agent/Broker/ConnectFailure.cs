@@ -18,6 +18,7 @@ internal static class ConnectFailure
         SocketError.ConnectionRefused => $"connection refused by {endpoint}",
         SocketError.TimedOut => $"no answer from {endpoint}",
         SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.NetworkDown => $"no route to {endpoint}",
+        SocketError.AddressFamilyNotSupported => $"this host has no {(endpoint.AddressFamily == AddressFamily.InterNetworkV6 ? "IPv6" : "IPv4")} to reach {endpoint} with",
         _ => $"cannot connect to {endpoint}: {failure.Message}",
     };
 
@@ -55,12 +56,18 @@ internal static class ConnectFailure
     public static string Refusal(IPEndPoint endpoint, ServerSettings settings, int code, string text) => (code, text) switch
     {
         (AccessRefused, _) when text.Contains("Login was refused", StringComparison.Ordinal) =>
-            $"{endpoint} refused user '{settings.User}' for vhost '{settings.VirtualHost}': wrong user name or password",
+            $"{endpoint} refused user '{settings.User}' for vhost '{settings.VirtualHost}': wrong user name or password{GuestHint(endpoint, settings)}",
         (NotAllowed, _) when text.Contains("not found", StringComparison.Ordinal) => $"{endpoint} has no vhost '{settings.VirtualHost}'",
-        (NotAllowed, _) when text.Contains("access to vhost", StringComparison.Ordinal) =>
+        (NotAllowed, _) when text.EndsWith($"refused for user '{settings.User}'", StringComparison.Ordinal) =>
             $"{endpoint} gives user '{settings.User}' no access to vhost '{settings.VirtualHost}'",
-        _ => $"{endpoint} refused user '{settings.User}' for vhost '{settings.VirtualHost}': {text}",
+        (AccessRefused or NotAllowed, _) => $"{endpoint} refused user '{settings.User}' for vhost '{settings.VirtualHost}': {text}",
+        _ => $"{endpoint} closed the connection during the handshake: {text}",
     };
+
+    private static string GuestHint(IPEndPoint endpoint, ServerSettings settings) =>
+        string.Equals(settings.User, "guest", StringComparison.Ordinal) && !IPAddress.IsLoopback(endpoint.Address)
+            ? " (guest may log in from the broker's own host only, unless its loopback_users says otherwise)"
+            : "";
 
     // The broker's answer to a missing client certificate is an alert that often is lost to the reset behind it.
     private static string ClientCertificateHint(CertificateCheck? tls) =>

@@ -8,25 +8,44 @@ internal static class HostLookup
 {
     /// <summary>All addresses, v6 and v4, in the order that the system prefers.</summary>
     /// <exception cref="BrokerUnavailableException">There is none, or nobody says in time.</exception>
-    public static async Task<IReadOnlyList<IPAddress>> ResolveAsync(string host, TimeSpan deadline, TimeProvider time, CancellationToken stopping)
-    {
-        if (IPAddress.TryParse(host, out var literal))
-        {
-            return [literal];
-        }
+    public static async Task<IReadOnlyList<IPAddress>> ResolveAsync(string host, TimeSpan deadline, TimeProvider time, CancellationToken stopping) =>
+        IPAddress.TryParse(host, out var literal) ? [literal] : Found(host, await AskAsync(host, AddressFamily.Unspecified, deadline, time, stopping));
 
+    /// <summary>
+    /// As <see cref="ResolveAsync"/>, but half an answer is none: where one family's addresses came and the servers fell silent over the other's,
+    /// the system's resolver gives what it has, and an address in use would seem to be gone.
+    /// </summary>
+    public static async Task<IReadOnlyList<IPAddress>> ResolveWhollyAsync(string host, TimeSpan deadline, TimeProvider time, CancellationToken stopping) =>
+        Found(host,
+        [
+            .. await AskAsync(host, AddressFamily.InterNetwork, deadline, time, stopping),
+            .. await AskAsync(host, AddressFamily.InterNetworkV6, deadline, time, stopping),
+        ]);
+
+    private static IReadOnlyList<IPAddress> Found(string host, IReadOnlyCollection<IPAddress> addresses) =>
+        addresses.Count > 0 ? [.. addresses.Distinct()] : throw new BrokerUnavailableException($"the name {host} does not resolve");
+
+    /// <summary>Empty when the answer is that there are none.</summary>
+    private static async Task<IPAddress[]> AskAsync(string host, AddressFamily family, TimeSpan deadline, TimeProvider time, CancellationToken stopping)
+    {
         try
         {
-            // The system's resolver cannot be interrupted once it asks: it is left to end on its own.
-            var addresses = await Dns.GetHostAddressesAsync(host, stopping).WaitAsync(deadline, time, stopping);
-            return addresses.Length > 0 ? addresses.Distinct().ToList() : throw new BrokerUnavailableException($"{host} has no address");
+            // The system's resolver blocks its thread, for seconds while the servers are silent, and cannot be interrupted. So it gets a
+            // thread of its own, which is left to end by itself: those of the pool are few, and the other servers' messages go out on them.
+            var asking = Task.Factory.StartNew(() => Dns.GetHostAddresses(host, family), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            return await asking.WaitAsync(deadline, time, stopping);
         }
-        catch (SocketException unknown)
+        catch (SocketException unknown) when (unknown.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData)
         {
-            throw new BrokerUnavailableException(
-                unknown.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData
-                    ? $"the name {host} does not resolve"
-                    : $"the name servers do not answer for {host}: {unknown.Message}", unknown);
+            return [];
+        }
+        catch (SocketException silent)
+        {
+            throw new BrokerUnavailableException($"the name servers do not answer for {host}: {silent.Message}", silent);
+        }
+        catch (ArgumentException unusable)
+        {
+            throw new BrokerUnavailableException($"{host} is not a name that can be looked up: {unusable.Message.ReplaceLineEndings(" ")}", unusable);
         }
         catch (TimeoutException late)
         {

@@ -46,8 +46,21 @@ internal sealed class SpoolFeed : IDisposable
     /// <summary>The sequence number up to which messages were handed out.</summary>
     public long Position { get; private set; }
 
-    /// <summary>What the spool says about this server now.</summary>
-    public FeedMarks ReadMarks() => _file.Connection.QuerySingle<FeedMarks>(SelectMarks, new { server = _server });
+    /// <summary>What the spool says about this server now; null when it does not know the server.</summary>
+    public FeedMarks? ReadMarks() => _file.Connection.QuerySingleOrDefault<FeedMarks>(SelectMarks, new { server = _server });
+
+    /// <summary>Opens the file that the path names now, if it is another one, and begins at its oldest message; true when it did.</summary>
+    public bool FollowReplacement()
+    {
+        if (!_file.FollowReplacement())
+        {
+            return false;
+        }
+
+        LimitCache(_file);
+        Position = 0;
+        return true;
+    }
 
     /// <summary>The next messages behind <see cref="Position"/>: at most <paramref name="maxCount"/>, and no further one once <paramref name="maxBytes"/> of bodies are read.</summary>
     /// <param name="barrier">Messages from this one on still wait to be assigned: order wants that they wait.</param>
@@ -108,10 +121,12 @@ internal sealed class SpoolFeed : IDisposable
         DefaultTypeMap.MatchNamesWithUnderscores = true;
         SpoolFile file = SpoolFile.OpenForReading(path);
 
-        // Each server reads every page once, in order: a large cache would only cost memory. In KiB.
-        file.Connection.Execute("PRAGMA cache_size=-512");
+        LimitCache(file);
         return file;
     }
+
+    // Each server reads every page once, in order: a large cache would only cost memory. In KiB.
+    private static void LimitCache(SpoolFile file) => file.Connection.Execute("PRAGMA cache_size=-512");
 }
 
 /// <summary>What the spool says about a server.</summary>

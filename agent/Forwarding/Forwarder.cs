@@ -1,3 +1,4 @@
+using System.Net;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
@@ -13,11 +14,16 @@ namespace Quickq.Agent.Forwarding;
 /// </remarks>
 internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
 {
+    /// <summary>A connection that delivered nothing and ended sooner counts as a failed attempt: what accepts and hangs up must not be hammered.</summary>
+    private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(30);
+
     private readonly RetrySchedule _schedule = RetrySchedule.ForConnecting(parts.Random);
     private readonly AliasWatch _alias = new(parts.Clock);
     private readonly InFlightWindow _window = new(parts.ServerId, settings.Window, settings.WindowBytes);
     private string _reported = "";
     private string? _reportedError;
+    private IPEndPoint? _lost;
+    private int _givenUpCount;
 
     /// <summary>Runs until it is told to stop. Faults only on a bug.</summary>
     public async Task RunAsync(CancellationToken stopTaking, CancellationToken abandon)
@@ -27,17 +33,20 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         using var pump = new Pump(settings, parts, _window, lanes, ReportState);
         while (!stopTaking.IsCancellationRequested)
         {
-            TimeSpan delay = _schedule.DelayAfter(failures + 1);
+            TimeSpan delay;
             try
             {
-                await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, stopTaking);
-                failures = 0;
+                await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, _lost, stopTaking);
+                (long opened, long settled) = (parts.Clock.GetTimestamp(), _window.SettledCount);
                 bool moved = await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
-                delay = moved ? TimeSpan.Zero : _schedule.DelayAfter(1);
+                failures = moved || _window.SettledCount > settled || parts.Clock.GetElapsedTime(opened) >= Lasting ? 0 : failures + 1;
+                delay = moved ? TimeSpan.Zero : _schedule.DelayAfter(Math.Max(failures, 1));
+                _lost = moved ? null : connection.Peer;
             }
             catch (BrokerUnavailableException unavailable)
             {
                 failures++;
+                delay = _schedule.DelayAfter(failures);
                 LogUnreachable(unavailable.Message, delay, failures);
                 ReportState("reconnecting", endpoint: null, unavailable.Message);
             }
@@ -87,6 +96,11 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             if (reason is not null)
             {
                 parts.Log.ConnectionLost(settings.Name, connection.Endpoint, reason);
+                if (connection.WasGivenUp)
+                {
+                    parts.Log.GaveUp(settings.Name, ++_givenUpCount);
+                }
+
                 if (unknown > 0)
                 {
                     parts.Log.SendsAgain(settings.Name, unknown);
@@ -104,7 +118,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     {
         try
         {
-            await _alias.WaitUntilMovedAsync(connection.Host, connection.Address, stopReading.Token);
+            await _alias.WaitUntilMovedAsync(connection.Host, connection.Peer.Address, stopReading.Token);
             parts.Log.AliasMoved(settings.Name, connection.Host, connection.Endpoint);
             await stopReading.CancelAsync();
             return true;

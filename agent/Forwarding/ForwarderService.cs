@@ -36,12 +36,20 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         var upkeep = new UpkeepTasks(ledger, clock, log);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
+        Task damageIsWatched = new DamageWatch(path, ledger.Health, clock, log).RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task first = await Task.WhenAny([watch.Changed.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, .. forwarders.Tasks]);
+            Task first = await Task.WhenAny([watch.Changed.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, .. forwarders.Tasks]);
             if (first.IsFaulted)
             {
                 await first;
+            }
+
+            if (ledger.Health.Replaced.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+            {
+                ledger.Health.Replaced.Reset();
+                await forwarders.FollowReplacementAsync(stoppingToken, abandon.Token);
+                upkeep.AssignmentWanted.Set();
             }
 
             if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
@@ -50,7 +58,7 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
             }
         }
 
-        await Task.WhenAll([upkeepRuns, .. forwarders.Tasks]);
+        await Task.WhenAll([upkeepRuns, damageIsWatched, .. forwarders.Tasks]);
         await ledger.StopAsync();
     }
 

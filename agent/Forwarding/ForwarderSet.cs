@@ -11,6 +11,7 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, TimeProvider clock, Func<double> random, ILogger log)
 {
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
+    private AgentSettings _settings = new();
 
     /// <summary>The forwarders' tasks: none of them ends before it is told to, but by a bug.</summary>
     public IEnumerable<Task> Tasks => _running.Values.Select(running => running.Task);
@@ -18,6 +19,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
     /// <summary>Makes the running forwarders those of the settings: unchanged ones go on, the others stop (their confirms awaited), new ones start.</summary>
     public async Task ApplyAsync(AgentSettings settings, CancellationToken stopTaking, CancellationToken abandon)
     {
+        _settings = settings;
         await StopChangedAsync(settings);
         ServerSettings[] starting = [.. settings.Servers.Where(server => !_running.ContainsKey(server.Name))];
         string[] fresh = [.. starting.Select(server => server.Name)];
@@ -31,16 +33,29 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
             var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log);
-            _running.Add(server.Name, new Running(server, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
+            _running.Add(server.Name, new Running(server, ids[server.Name], stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
         }
     }
 
-    private async Task StopChangedAsync(AgentSettings settings)
+    /// <summary>Another file has taken the place of the spool: makes the servers known to it. A forwarder whose server has another id there starts anew.</summary>
+    public async Task FollowReplacementAsync(CancellationToken stopTaking, CancellationToken abandon)
     {
-        Running[] stopping = [.. _running.Values.Where(running => !settings.Servers.Any(server => server.SameAs(running.Settings)))];
+        log.SpoolReplaced();
+        IReadOnlyDictionary<string, long> ids = await ledger.RunAsync(connection =>
+            ServerRegistry.Register_NeedsTransaction(connection, _settings.Servers, fresh: [], clock.NowMicroseconds()));
+        await StopAsync([.. _running.Values.Where(running => ids.GetValueOrDefault(running.Settings.Name) != running.ServerId)]);
+        await ApplyAsync(_settings, stopTaking, abandon);
+    }
+
+    private Task StopChangedAsync(AgentSettings settings) =>
+        StopAsync([.. _running.Values.Where(running => !settings.Servers.Any(server => server.SameAs(running.Settings)))], settings);
+
+    private async Task StopAsync(Running[] stopping, AgentSettings? settings = null)
+    {
         foreach (Running running in stopping)
         {
-            log.ServerStops(running.Settings.Name, settings.Servers.Any(server => string.Equals(server.Name, running.Settings.Name, StringComparison.Ordinal)) ? "its settings changed" : "it is no longer configured");
+            log.ServerStops(running.Settings.Name, settings is null ? "the spool was replaced"
+                : settings.Servers.Any(server => string.Equals(server.Name, running.Settings.Name, StringComparison.Ordinal)) ? "its settings changed" : "it is no longer configured");
             await running.Stop.CancelAsync();
             running.GiveUp.CancelAfter(ForwarderService.Grace);
         }
@@ -54,5 +69,5 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         }
     }
 
-    private sealed record Running(ServerSettings Settings, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
+    private sealed record Running(ServerSettings Settings, long ServerId, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
 }

@@ -21,6 +21,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     private int _wantedCount;
     private TaskCompletionSource? _roomWanted;
     private string? _endpoint;
+    private long _settledCount;
 
     /// <summary>How many messages are in flight.</summary>
     public int Count
@@ -30,6 +31,18 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
             lock (_gate)
             {
                 return _bytesBySeq.Count;
+            }
+        }
+    }
+
+    /// <summary>How many messages were ever settled.</summary>
+    public long SettledCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _settledCount;
             }
         }
     }
@@ -135,6 +148,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
         lock (_gate)
         {
             _settled.Add(settlement);
+            _settledCount++;
             return _settled.Count == 1;
         }
     }

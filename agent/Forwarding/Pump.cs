@@ -41,6 +41,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             {
                 // Nothing was lost: what is pending is read again.
                 parts.Log.FeedMustWait(trouble.Message);
+                parts.Ledger.Health.Note(trouble);
                 _feed?.Dispose();
                 _feed = null;
                 await WaitAsync(connection, stopTaking, SpoolFeed.RetryAfter);
@@ -53,7 +54,18 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private async Task StepAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
         _feed ??= new SpoolFeed(parts.SpoolPath, parts.ServerId);
-        FeedMarks marks = _feed.ReadMarks();
+        if (_feed.FollowReplacement())
+        {
+            parts.Ledger.Health.Replaced.Set();
+        }
+
+        if (_feed.ReadMarks() is not { } marks)
+        {
+            // The spool was replaced and the servers are not known to the new one yet: this forwarder is replaced too.
+            await WaitAsync(connection, stopTaking, limit: SpoolFeed.RetryAfter);
+            return;
+        }
+
         if (marks.Rewind is not null)
         {
             await LookBackAsync(_feed);
@@ -140,7 +152,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         if (lanes.Silence > ConfirmDeadline)
         {
-            throw new BrokerUnavailableException(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            connection.GiveUp(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            throw new BrokerUnavailableException(await connection.Lost);
         }
 
         if (marks.ProbeWanted != 0)

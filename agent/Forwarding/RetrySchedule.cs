@@ -10,8 +10,8 @@ internal sealed class RetrySchedule(TimeSpan first, TimeSpan last, Func<double> 
 {
     private const int MaxExponent = 30;
 
-    /// <summary>Between attempts to connect: 0.5 s to 30 s.</summary>
-    public static RetrySchedule ForConnecting(Func<double> random) => new(TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(30), random);
+    /// <summary>Between attempts to connect: from 0.5 s, the lower end of the first draw, to 30 s.</summary>
+    public static RetrySchedule ForConnecting(Func<double> random) => new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30), random);
 
     /// <summary>Between attempts at a refused message, and between probes of a suspended exchange: 1 s to 5 min.</summary>
     public static RetrySchedule ForRefusals(Func<double> random) => new(TimeSpan.FromSeconds(1), LongestRefusal, random);

@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Upkeep;
@@ -43,8 +44,7 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _unsynced;
     private long _syncedAt;
-    private long _checkpointedAt;
-    private long _logSizeThen;
+    private long _checkpointedAt, _logSizeThen;
 
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
@@ -56,6 +56,9 @@ internal sealed class DeliveryLedger : IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
     }
+
+    /// <summary>What became known about the spool's file.</summary>
+    public SpoolHealth Health { get; } = new();
 
     /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
     public Wakeup Deferred => _writer.Deferred;
@@ -225,11 +228,7 @@ internal sealed class DeliveryLedger : IDisposable
                     _file.SyncNextCommit();
                 }
 
-                _file.Write(connection =>
-                {
-                    work(connection);
-                    return true;
-                });
+                _file.Write(connection => { work(connection); return true; });
                 NoteSync(sync);
                 if (delay != FirstRetry)
                 {
@@ -241,6 +240,7 @@ internal sealed class DeliveryLedger : IDisposable
             catch (SpoolException trouble)
             {
                 // Nothing is lost: the batch is still in memory, its rows still pending.
+                Health.Note(trouble);
                 if (delay == FirstRetry)
                 {
                     _log.LedgerMustWait(trouble.Message);

@@ -38,6 +38,9 @@ internal static partial class AgentLog
     [LoggerMessage(105, LogLevel.Information, "{Server}: disconnected")]
     public static partial void Disconnected(this ILogger log, string server);
 
+    [LoggerMessage(120, LogLevel.Information, "{Server}: that connection broke a deadline and was given up, the {Count}. so far")]
+    public static partial void GaveUp(this ILogger log, string server, int count);
+
     [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Delay}")]
     public static partial void NextAttempt(this ILogger log, string server, TimeSpan delay);
 }

@@ -17,4 +17,12 @@ internal static class LogKey
     public const string Pid = nameof(Pid);
     public const string Signal = nameof(Signal);
     public const string MessageId = nameof(MessageId);
+    public const string Finding = nameof(Finding);
+    public const string Saved = nameof(Saved);
+    public const string AtLeast = nameof(AtLeast);
+    public const string Lost = nameof(Lost);
+    public const string Reset = nameof(Reset);
+    public const string Aside = nameof(Aside);
+    public const string Hint = nameof(Hint);
+    public const string Budget = nameof(Budget);
 }

@@ -11,38 +11,52 @@ internal sealed class CheckCommand
 {
     private const string Details =
         """
-        Looks at SQLite's version, the file system, the permissions, the integrity of the file, the counters against the rows
-        that they count, the free space and the agent. Nothing is changed. It reads the whole spool: a large one takes minutes,
-        and its write-ahead log grows meanwhile.
+        Looks at SQLite's version, processes that read without a pause, the file system, the permissions, the integrity of the
+        file, the counters against the rows that they count, the free space and the agent. Nothing is changed. It reads the
+        whole spool: a large one takes minutes, and its write-ahead log grows meanwhile.
 
         Warnings do not change the exit code: the agent does not run, the disk is nearly full, the permissions are unusual.
 
-        Example:
-          quickq-spool check || echo "the spool of $(hostname) is damaged" | mail -s quickq operators
+        --repair saves every message that can be read, and what became of it, from a damaged spool into a fresh one that takes
+        its place; ids and the order of acceptance stay. A message comes over whole or not at all. Where it cannot be read
+        whether a server has a message, it is sent there, perhaps again. The damaged files are kept beside the spool. It may
+        run while the agent and producers do: they wait, and go on with the fresh spool. A sound spool is left as it is.
+        The agent does the same by itself when it meets damage.
 
-        Exit codes: 0 the spool is sound; 64 wrong use; 65 not a spool; 66 no such spool; 74 damaged, or input/output error; 77
-        no permission; 78 spool of a newer version.
+        Examples:
+          quickq-spool check || echo "the spool of $(hostname) is damaged" | mail -s quickq operators
+          quickq-spool check --repair
+
+        Exit codes: 0 the spool is sound, or is now; 64 wrong use; 65 not a spool; 66 no such spool; 74 damaged, or
+        input/output error; 75 locked too long, or no room for the repair; 77 no permission; 78 spool of a newer version.
         """;
 
     private readonly Option<bool> _json = Options.Json("for programs: one JSON object (docs/cli.md)");
+    private readonly Option<bool> _repair = Options.Flag("--repair", "save what can be read of a damaged spool into a fresh one");
     private readonly Option<string?> _spool = Options.Spool();
 
     public static Verb Create()
     {
         var check = new CheckCommand();
-        return new Verb(new Command("check", "looks whether the spool is sound") { check._json, check._spool }, Details, check.Run);
+        return new Verb(new Command("check", "looks whether the spool is sound") { check._repair, check._json, check._spool }, Details, check.Run);
     }
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)
     {
         var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var repaired = typed.GetValue(_repair) ? SpoolRepair.Run(path) : null;
         var findings = SpoolCheck.Run(path);
         if (typed.GetValue(_json))
         {
-            Json.WriteLine(streams.Output, CheckJson.From(path, findings));
+            Json.WriteLine(streams.Output, CheckJson.From(path, findings, repaired));
         }
         else
         {
+            if (typed.GetValue(_repair))
+            {
+                streams.Output.Write($"{Printable.Text(RepairText.Of(repaired))}\n\n");
+            }
+
             var table = new TextTable("CHECK", "LEVEL", "FINDING");
             foreach (var finding in findings)
             {

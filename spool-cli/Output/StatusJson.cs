@@ -6,13 +6,17 @@ namespace Quickq.SpoolCli.Output;
 internal sealed record StatusJson(SpoolJson Spool, AgentJson Agent, IReadOnlyList<ServerJson> Servers)
 {
     public static StatusJson From(SpoolOverview overview) => new(
-        new SpoolJson(overview.Path, overview.Messages, overview.Bytes, overview.Unassigned, overview.Sqlite),
+        new SpoolJson(overview.Path, overview.Messages, overview.Bytes, overview.Unassigned, overview.Sqlite,
+            overview.Repaired is { } past ? new PastRepairJson(Time.Exact(past.At)!, past.MessagesSaved, past.MessagesLost, past.Aside) : null),
         new AgentJson(overview.AgentPid is not null, overview.AgentPid),
         [.. overview.Servers.Select(ServerJson.From)]);
 }
 
 /// <summary>The member <c>spool</c>.</summary>
-internal sealed record SpoolJson(string Path, long Messages, long Bytes, long Unassigned, string Sqlite);
+internal sealed record SpoolJson(string Path, long Messages, long Bytes, long Unassigned, string Sqlite, PastRepairJson? Repaired);
+
+/// <summary>The member <c>repaired</c> of <c>spool</c>: null unless the files of a past repair are still there.</summary>
+internal sealed record PastRepairJson(string At, long MessagesSaved, long MessagesLost, string Aside);
 
 /// <summary>The member <c>agent</c>.</summary>
 internal sealed record AgentJson(bool Running, int? Pid);

@@ -89,6 +89,11 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
                 : "nothing goes out until it runs: 'systemctl start quickq-agent'; messages are accepted meanwhile");
         }
 
+        if (overview.Repaired is { } past)
+        {
+            yield return ("spool", $"repaired {Time.Short(past.At)}: {Printable.Count(past.MessagesSaved, "message")} saved, {Printable.Count(past.MessagesLost)} lost; look at {past.Aside}, then remove it and this note goes");
+        }
+
         if (overview.Unassigned > 0)
         {
             yield return ("spool", $"{Printable.Count(overview.Unassigned, "message")} accepted while no server was configured; the agent gives them to its servers when it has some");

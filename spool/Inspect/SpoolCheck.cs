@@ -15,21 +15,42 @@ public static class SpoolCheck
     /// <exception cref="SpoolException">There is no spool, it is not one, no permission, a newer format.</exception>
     public static IReadOnlyList<CheckFinding> Run(string path)
     {
-        using SpoolFile file = SpoolFile.OpenForReading(path);
-        string folder = Path.GetDirectoryName(file.Path)!;
-        var findings = new List<CheckFinding>
+        string resolved = SpoolPath.FollowLinks(path);
+        string folder = Path.GetDirectoryName(resolved)!;
+        var findings = new List<CheckFinding>();
+        CheckReaders(resolved, findings);
+        try
         {
-            Good("sqlite", SQLitePCL.raw.sqlite3_libversion().utf8_to_string()),
-            FileSystem(folder),
-            Permissions(file.Path),
-        };
-        Guarded(findings, Integrity, () => CheckIntegrity(file));
-        Guarded(findings, Counters, () => file.Read(CheckCounters));
-        Guarded(findings, "space", () => file.Read(connection => CheckSpace(connection, file.Path, folder)));
-        findings.Add(AgentLock.FindHolder(file.Path) is { } pid
+            using SpoolFile file = SpoolFile.OpenForReading(path);
+            findings.Add(Good("sqlite", SQLitePCL.raw.sqlite3_libversion().utf8_to_string()));
+            findings.Add(FileSystem(folder));
+            findings.Add(Permissions(resolved));
+            CheckContent(file, findings);
+            Guarded(findings, "space", () => file.Read(connection => CheckSpace(connection, resolved, folder)));
+        }
+        catch (SpoolException unreadable) when (unreadable.Fault is SpoolFault.Damaged or SpoolFault.NotASpool && SpoolRepair.IsOurs(resolved))
+        {
+            findings.Add(new CheckFinding(Integrity, CheckLevel.Damaged, "its header says that it is a spool, but SQLite cannot read it"));
+        }
+
+        findings.Add(AgentLock.FindHolder(resolved) is { } pid
             ? Good("agent", string.Create(CultureInfo.InvariantCulture, $"runs (pid {pid})"))
             : new CheckFinding("agent", CheckLevel.Warning, "does not run: nothing goes out until it does"));
         return findings;
+    }
+
+    /// <summary>What is wrong with the file itself and its rows; nothing when it is sound.</summary>
+    internal static IReadOnlyList<CheckFinding> FindDamage(SpoolFile file)
+    {
+        var findings = new List<CheckFinding>();
+        CheckContent(file, findings);
+        return [.. findings.Where(finding => finding.Level == CheckLevel.Damaged)];
+    }
+
+    private static void CheckContent(SpoolFile file, List<CheckFinding> findings)
+    {
+        Guarded(findings, Integrity, () => CheckIntegrity(file));
+        Guarded(findings, Counters, () => file.Read(CheckCounters));
     }
 
     private static void Guarded(List<CheckFinding> findings, string check, Func<IEnumerable<CheckFinding>> look)
@@ -43,6 +64,15 @@ public static class SpoolCheck
         {
             findings.Add(new CheckFinding(check, CheckLevel.Damaged, failure.InnerException?.Message ?? failure.Message));
         }
+    }
+
+    /// <summary>Looked at before this process reads itself.</summary>
+    private static void CheckReaders(string resolved, List<CheckFinding> findings)
+    {
+        IReadOnlyList<string> readers = LongReaders.Find(resolved);
+        findings.AddRange(readers.Count == 0
+            ? [Good("readers", "none holds the log back")]
+            : readers.Select(reader => new CheckFinding("readers", CheckLevel.Warning, $"{reader} reads the spool without a pause: its write-ahead log grows until that ends")));
     }
 
     private static CheckFinding FileSystem(string folder) => FileSystemRoom.Of(folder).NetworkName is { } network
@@ -172,7 +202,7 @@ public static class SpoolCheck
 }
 
 /// <summary>What a check found.</summary>
-/// <param name="Check">What was looked at: <c>sqlite</c>, <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
+/// <param name="Check">What was looked at: <c>sqlite</c>, <c>readers</c>, <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
 /// <param name="Level">How bad it is.</param>
 /// <param name="Text">What was found.</param>
 public sealed record CheckFinding(string Check, CheckLevel Level, string Text);

@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Inspect;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Repair;
 
 namespace Quickq.Spool;
 
@@ -32,7 +33,7 @@ public sealed class SpoolReader : IDisposable
         long removed = connection.ReadNumber("SELECT value FROM tally WHERE name = 'removed'");
         return new SpoolOverview(
             _file.Path, accepted - removed, live, connection.ReadNumber("SELECT value FROM tally WHERE name = 'unassigned'"),
-            SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, ReadServers(connection, agent is not null));
+            SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, ReadServers(connection, agent is not null), ReadRepair(connection, _file.Path));
     });
 
     /// <summary>The ids that an argument of a user means: the exact one, else those that begin with it (at most two: then it is ambiguous).</summary>
@@ -171,6 +172,15 @@ public sealed class SpoolReader : IDisposable
         return found.Read()
             ? new MessageStatus(found.GetString(0), found.TextOrNull(1), found.GetString(2), found.TimeOrNull(3)!.Value, found.TimeOrNull(4), rows)
             : null;
+    }
+
+    private static PastRepair? ReadRepair(SqliteConnection connection, string path)
+    {
+        long at = Tally("repairedAt");
+        string aside = AsideFiles.NameFor(path, at);
+        return at > 0 && FileIdentity.Find(aside) is not null ? new PastRepair(SpoolTime.FromMicroseconds(at), Tally("repairSaved"), Tally("repairLost"), aside) : null;
+
+        long Tally(string name) => connection.ReadNumber($"SELECT value FROM tally WHERE name = '{name}'");
     }
 
     private static OutgoingMessage? ReadWhole(SqliteConnection connection, long seq)

@@ -8,8 +8,16 @@ namespace Quickq.Spool;
 /// <param name="Sqlite">Version of the SQLite in use.</param>
 /// <param name="AgentPid">Process id of the running agent, or null.</param>
 /// <param name="Servers">All servers ever known, by name.</param>
+/// <param name="Repaired">What the last repair did, as long as the damaged files that it kept are there.</param>
 public sealed record SpoolOverview(
-    string Path, long Messages, long Bytes, long Unassigned, string Sqlite, int? AgentPid, IReadOnlyList<ServerOverview> Servers);
+    string Path, long Messages, long Bytes, long Unassigned, string Sqlite, int? AgentPid, IReadOnlyList<ServerOverview> Servers, PastRepair? Repaired = null);
+
+/// <summary>The repair of a damaged spool, as <c>status</c> tells of it until somebody has removed the damaged files.</summary>
+/// <param name="At">When.</param>
+/// <param name="MessagesSaved">Messages that came over.</param>
+/// <param name="MessagesLost">Messages that could not be read; there may be more where what counts them was damaged too.</param>
+/// <param name="Aside">The damaged file.</param>
+public sealed record PastRepair(DateTimeOffset At, long MessagesSaved, long MessagesLost, string Aside);
 
 /// <summary>One server: its connection, its backlog by state (current), and its totals (never lowered by removing messages).</summary>
 /// <param name="Name">The name in the agent's configuration; it is what identifies a server.</param>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Quickq.Spool.Locking;
@@ -40,6 +41,9 @@ internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor,
             BinaryPrimitives.ReadUInt64LittleEndian(buffer[32..])),
             BinaryPrimitives.ReadInt64LittleEndian(buffer[40..]));
     }
+
+    /// <summary>As <c>/proc/locks</c> writes it.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{DeviceMajor:x2}:{DeviceMinor:x2}:{Inode}");
 
     /// <summary>The size in bytes of the file at <paramref name="path"/>, 0 when there is none.</summary>
     public static long SizeOf(string path) => Find(path)?.Size ?? 0;

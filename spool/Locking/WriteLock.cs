@@ -95,7 +95,7 @@ internal sealed class WriteLock : IDisposable
             return "";
         }
 
-        string place = string.Create(CultureInfo.InvariantCulture, $"{file.Identity.DeviceMajor:x2}:{file.Identity.DeviceMinor:x2}:{file.Identity.Inode}");
+        string place = file.Identity.ToString();
         foreach (string line in File.ReadLines("/proc/locks"))
         {
             // "1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF"; waiting ones have "->" in front.

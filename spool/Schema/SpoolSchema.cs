@@ -40,6 +40,17 @@ internal static class SpoolSchema
         }
     }
 
+    /// <summary>Refuses a spool that lacks one of its tables: its schema is damaged.</summary>
+    public static void RequireWhole(SqliteConnection connection, string path)
+    {
+        long there = connection.ReadNumber(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('setting', 'tally', 'server', 'message', 'delivery', 'suspension', 'unassigned')");
+        if (there != 7)
+        {
+            throw new SpoolException(SpoolFault.Damaged, path, $"the spool {path} is damaged: it lacks a table", "run 'quickq-spool check'");
+        }
+    }
+
     /// <summary>Refuses a spool whose format this program must not write (or, being older than its oldest writer, not even read safely).</summary>
     /// <remarks>Called in each write transaction: an agent may upgrade the spool while producers have it open.</remarks>
     public static void RequireWritable(SqliteConnection connection, string path, SpoolLimits limits)

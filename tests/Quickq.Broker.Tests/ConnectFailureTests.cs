@@ -33,6 +33,16 @@ public sealed class ConnectFailureTests(OneNode shared)
     }
 
     [Fact(Timeout = 60_000)]
+    public async Task A_full_vhost_is_told_in_the_brokers_words()
+    {
+        await _node.CreateVirtualHostAsync("full");
+        await _node.CtlAsync("set_vhost_limits", "-p", "full", "{\"max-connections\": 0}");
+        Assert.Equal(
+            $"{Endpoint} refused user 'guest' for vhost 'full': NOT_ALLOWED - access to vhost 'full' refused for user 'guest': connection limit (0) is reached",
+            await FailureAsync(Configured.Server(_node, "full")));
+    }
+
+    [Fact(Timeout = 60_000)]
     public async Task A_refused_connection_is_told_with_address_and_port()
     {
         var port = FreePort.Next();
@@ -52,7 +62,7 @@ public sealed class ConnectFailureTests(OneNode shared)
         Assert.Equal($"the password file {folder.File("pw")} does not exist", await FailureAsync(settings));
 
         File.WriteAllText(folder.File("pw"), "guest\n");
-        await using var connection = await BrokerConnection.OpenAsync(settings, CancellationToken.None);
+        await using var connection = await BrokerConnection.OpenAsync(settings, lost: null, CancellationToken.None);
     }
 
     [Fact(Timeout = 60_000)]
@@ -60,7 +70,7 @@ public sealed class ConnectFailureTests(OneNode shared)
     {
         var dead = FreePort.Next();
         var hosts = new[] { new HostAndPort("no-such-host.invalid", 1), new HostAndPort("127.0.0.1", dead), new HostAndPort("localhost", _node.Port) };
-        await using var connection = await BrokerConnection.OpenAsync(Configured.Server(_node) with { Hosts = hosts }, CancellationToken.None);
+        await using var connection = await BrokerConnection.OpenAsync(Configured.Server(_node) with { Hosts = hosts }, lost: null, CancellationToken.None);
         Assert.Equal(Endpoint, connection.Endpoint);
 
         var all = await FailureAsync(Configured.Server(_node) with { Hosts = hosts[..2] });
@@ -75,12 +85,27 @@ public sealed class ConnectFailureTests(OneNode shared)
         IPAddress[] addresses = [IPAddress.IPv6Loopback, IPAddress.Parse("127.0.0.2"), IPAddress.Parse("127.0.0.3"), IPAddress.Loopback];
         var settings = At("alias.test", _node.Port);
         var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System, (_, _) => Task.FromResult<IReadOnlyList<IPAddress>>(addresses));
-        await using var connection = await dialer.DialAsync(CancellationToken.None);
+        await using var connection = await dialer.DialAsync(lost: null, CancellationToken.None);
         Assert.Equal(Endpoint, connection.Endpoint);
 
         var dead = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System, (_, _) => Task.FromResult<IReadOnlyList<IPAddress>>(addresses[..3]));
-        var failure = await Assert.ThrowsAsync<BrokerUnavailableException>(() => dead.DialAsync(CancellationToken.None));
+        var failure = await Assert.ThrowsAsync<BrokerUnavailableException>(() => dead.DialAsync(lost: null, CancellationToken.None));
         Assert.Equal($"connection refused by [::1]:{_node.Port}; connection refused by 127.0.0.2:{_node.Port}; connection refused by 127.0.0.3:{_node.Port}", failure.Message);
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task Where_the_last_connection_was_lost_is_tried_last_and_still_tried()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var hosts = new[] { new HostAndPort(_node.Host, _node.Port), new HostAndPort("127.0.0.1", ((IPEndPoint)other.LocalEndpoint).Port) };
+        var lost = new IPEndPoint(IPAddress.Parse(_node.Host), _node.Port);
+        var dialing = BrokerConnection.OpenAsync(Configured.Server(_node) with { Hosts = hosts }, lost, CancellationToken.None);
+
+        (await other.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System)).Dispose();
+
+        await using var connection = await dialing;
+        Assert.Equal(Endpoint, connection.Endpoint);
     }
 
     [Fact(Timeout = 60_000)]
@@ -117,7 +142,7 @@ public sealed class ConnectFailureTests(OneNode shared)
         using var mute = new TcpListener(IPAddress.Loopback, 0);
         mute.Start();
         using var stopping = new CancellationTokenSource();
-        var opening = BrokerConnection.OpenAsync(At("127.0.0.1", ((IPEndPoint)mute.LocalEndpoint).Port), stopping.Token);
+        var opening = BrokerConnection.OpenAsync(At("127.0.0.1", ((IPEndPoint)mute.LocalEndpoint).Port), lost: null, stopping.Token);
         using var accepted = await mute.AcceptTcpClientAsync();
 
         await stopping.CancelAsync();

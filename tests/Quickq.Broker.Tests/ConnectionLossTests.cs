@@ -26,7 +26,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
         await _node.CtlAsync("await_startup");
 
         await BrokerQueue.DeclareAsync(_node, virtualHost.Name, Configured.Exchange);
-        _connection = await BrokerConnection.OpenAsync(Configured.Server(_node, virtualHost.Name), CancellationToken.None);
+        _connection = await BrokerConnection.OpenAsync(Configured.Server(_node, virtualHost.Name), lost: null, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
@@ -190,7 +190,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
     public async Task A_frozen_node_is_noticed_by_its_missing_heartbeats()
     {
         var settings = Configured.Server(_node, virtualHost.Name) with { Heartbeat = TimeSpan.FromSeconds(1) };
-        await using var connection = await BrokerConnection.OpenAsync(settings, CancellationToken.None);
+        await using var connection = await BrokerConnection.OpenAsync(settings, lost: null, CancellationToken.None);
         _node.Pause();
         try
         {

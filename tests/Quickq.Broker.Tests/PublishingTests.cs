@@ -17,7 +17,7 @@ public sealed class PublishingTests(VirtualHost virtualHost) : IClassFixture<Vir
     public async ValueTask InitializeAsync()
     {
         _queue = await BrokerQueue.DeclareAsync(virtualHost.Node, virtualHost.Name, Configured.Exchange, $"q{Guid.NewGuid():N}", "geo.#");
-        _connection = await BrokerConnection.OpenAsync(Configured.Server(virtualHost.Node, virtualHost.Name), CancellationToken.None);
+        _connection = await BrokerConnection.OpenAsync(Configured.Server(virtualHost.Node, virtualHost.Name), lost: null, CancellationToken.None);
         _publisher = await _connection.OpenPublisherAsync(_heard, CancellationToken.None);
     }
 

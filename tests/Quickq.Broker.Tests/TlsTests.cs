@@ -26,7 +26,7 @@ public sealed class TlsTests : IClassFixture<TlsTests.TlsNode>
     {
         var heard = new ConfirmRecorder();
         await BrokerQueue.DeclareAsync(_tls.Node, "/", Configured.Exchange);
-        await using var connection = await BrokerConnection.OpenAsync(At("localhost", _tls.TlsPort, _right), CancellationToken.None);
+        await using var connection = await BrokerConnection.OpenAsync(At("localhost", _tls.TlsPort, _right), lost: null, CancellationToken.None);
         await using var publisher = await connection.OpenPublisherAsync(heard, CancellationToken.None);
         await publisher.PublishAsync(Configured.Message("m1"), mandatory: true);
         await heard.AwaitAsync("confirmed 1");
@@ -113,7 +113,7 @@ public sealed class TlsTests : IClassFixture<TlsTests.TlsNode>
 
     // The node listens on 127.0.0.1 only; that localhost is ::1 too is another line of the same failure.
     private static async Task<string> FailureAsync(ServerSettings settings) =>
-        (await Assert.ThrowsAsync<BrokerUnavailableException>(() => BrokerConnection.OpenAsync(settings, CancellationToken.None)))
+        (await Assert.ThrowsAsync<BrokerUnavailableException>(() => BrokerConnection.OpenAsync(settings, lost: null, CancellationToken.None)))
         .Message.Split("; ").Where(line => !line.StartsWith("connection refused by [::1]", StringComparison.Ordinal)).Aggregate((all, line) => $"{all}; {line}");
 
     /// <summary>A node with a TLS listener that asks for a client certificate.</summary>

@@ -51,7 +51,7 @@ public sealed class SpoolFeedTests : IDisposable
         _spool.Execute("INSERT INTO unassigned (message) VALUES (4), (7)");
         using var feed = new SpoolFeed(_spool.Path, server: 1);
 
-        FeedMarks marks = feed.ReadMarks();
+        FeedMarks marks = feed.ReadMarks()!;
 
         Assert.Equal(4, marks.Barrier);
         Assert.Equal([1, 2, 3], Next(feed, 100, barrier: marks.Barrier));
@@ -66,7 +66,7 @@ public sealed class SpoolFeedTests : IDisposable
 
         _spool.Execute("UPDATE delivery SET state = 'pending' WHERE server = 1 AND message = 5; UPDATE delivery SET state = 'pending' WHERE server = 1 AND message = 3");
 
-        Assert.Equal(3, feed.ReadMarks().Rewind);
+        Assert.Equal(3, feed.ReadMarks()!.Rewind);
         feed.GoBackBefore(3);
         Assert.Equal([3, 4, 5], Next(feed, 3));
     }

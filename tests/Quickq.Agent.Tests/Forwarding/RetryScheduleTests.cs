@@ -7,7 +7,7 @@ namespace Quickq.Agent.Tests.Forwarding;
 public sealed class RetryScheduleTests
 {
     [Fact]
-    public void The_delay_stays_between_half_the_step_and_the_longest_for_any_number_of_failures()
+    public void The_delay_to_the_next_attempt_stays_between_half_a_second_and_thirty_for_any_number_of_failures()
     {
         Prop.ForAll(
             Gen.Choose(1, int.MaxValue).ToArbitrary(),
@@ -15,7 +15,7 @@ public sealed class RetryScheduleTests
             (failures, random) =>
             {
                 TimeSpan delay = RetrySchedule.ForConnecting(() => random).DelayAfter(failures);
-                return delay >= TimeSpan.FromSeconds(0.25) && delay <= TimeSpan.FromSeconds(30);
+                return delay >= TimeSpan.FromSeconds(0.5) && delay <= TimeSpan.FromSeconds(30);
             }).QuickCheckThrowOnFailure();
     }
 

@@ -1,0 +1,25 @@
+using Microsoft.Data.Sqlite;
+using Quickq.Agent.Forwarding;
+using Quickq.Spool;
+using SQLitePCL;
+
+namespace Quickq.Agent.Upkeep;
+
+/// <summary>What whoever uses the spool tells whoever looks after it: that it seems damaged, that another file has taken its place. Any thread.</summary>
+internal sealed class SpoolHealth
+{
+    /// <summary>Set when an error says that the file is damaged.</summary>
+    public Wakeup Damaged { get; } = new();
+
+    /// <summary>Set when the path names another file than before: a repair has put a fresh spool there.</summary>
+    public Wakeup Replaced { get; } = new();
+
+    /// <summary>Looks whether a failure means damage.</summary>
+    public void Note(Exception failure)
+    {
+        if (failure is SpoolException { Fault: SpoolFault.Damaged or SpoolFault.NotASpool } or SqliteException { SqliteErrorCode: raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB })
+        {
+            Damaged.Set();
+        }
+    }
+}

@@ -1,0 +1,144 @@
+using System.Buffers.Binary;
+using Quickq.Spool.Schema;
+
+namespace Quickq.Spool.Repair;
+
+/// <summary>The pages of a SQLite database as its last commit left them, read without SQLite: the main file, and over it the committed frames of the log.</summary>
+/// <remarks>
+/// For a file that SQLite cannot read any more. Nothing that it holds is trusted: whatever lies outside the file is "not there". The caller sees to it that nobody writes.
+/// Layout: sqlite.org/fileformat2.html.
+/// </remarks>
+internal sealed class DatabaseImage : IDisposable
+{
+    private const int UsualPageSize = 4096;
+    private const int ApplicationIdOffset = 68;
+    private const byte FreePage = 2;
+
+    private readonly FileStream _main;
+    private readonly FileStream? _log;
+    private readonly Dictionary<uint, long> _framesByPage = [];
+
+    private DatabaseImage(FileStream main, FileStream? log)
+    {
+        _main = main;
+        _log = log;
+    }
+
+    /// <summary>Bytes of a page.</summary>
+    public int PageSize { get; private set; } = UsualPageSize;
+
+    /// <summary>The number of the last page.</summary>
+    public uint PageCount { get; private set; }
+
+    /// <summary>True when the header says that the file is a spool, whatever else is wrong with it.</summary>
+    public bool IsSpool { get; private set; }
+
+    /// <summary>Opens the database file at <paramref name="path"/> with its log, if there is one.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static DatabaseImage Open(string path, string logPath)
+    {
+        // FileShare.ReadWrite: .NET would take a lock of its own on the file otherwise.
+        FileStream main = Open(path);
+        var image = new DatabaseImage(main, File.Exists(logPath) ? Open(logPath) : null);
+        try
+        {
+            image.ReadHeader();
+            return image;
+        }
+        catch
+        {
+            image.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a page; false when it is not there.</summary>
+    public bool TryRead(uint page, Span<byte> into)
+    {
+        if (page == 0 || page > PageCount)
+        {
+            return false;
+        }
+
+        return _framesByPage.TryGetValue(page, out long frame) ? TryRead(_log!, frame, into) : TryRead(_main, (page - 1L) * PageSize, into);
+    }
+
+    /// <summary>What the pointer map says about a page: its kind (2 is free, 3 and 4 overflow, 5 a page of a tree) and the page that points to it; 0 when it says nothing.</summary>
+    public (byte Kind, uint Parent) ReadPointer(uint page)
+    {
+        // A map page describes the pages behind it, five bytes each; the first one is page 2.
+        uint perMap = (uint)(PageSize / 5);
+        uint map = ((page - 2) / (perMap + 1) * (perMap + 1)) + 2;
+        if (page <= 2 || page == map)
+        {
+            return default;
+        }
+
+        Span<byte> content = stackalloc byte[PageSize];
+        if (!TryRead(map, content))
+        {
+            return default;
+        }
+
+        Span<byte> entry = content[(int)((page - map - 1) * 5)..];
+        return (entry[0], BinaryPrimitives.ReadUInt32BigEndian(entry[1..]));
+    }
+
+    /// <summary>Whether the pointer map calls a page free: what it holds was deleted.</summary>
+    public bool IsFree(uint page) => ReadPointer(page).Kind == FreePage;
+
+    public void Dispose()
+    {
+        _main.Dispose();
+        _log?.Dispose();
+    }
+
+    private static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+
+    private static bool TryRead(FileStream file, long offset, Span<byte> into)
+    {
+        try
+        {
+            return RandomAccess.Read(file.SafeFileHandle, into, offset) == into.Length;
+        }
+        catch (IOException)
+        {
+            return false; // a sector of the disk that cannot be read is one more damaged page
+        }
+    }
+
+    private void ReadHeader()
+    {
+        Span<byte> header = stackalloc byte[100];
+        if (!TryRead(_main, 0, header))
+        {
+            return;
+        }
+
+        int size = BinaryPrimitives.ReadUInt16BigEndian(header[16..]) is var written && written == 1 ? 65536 : written;
+        PageSize = size >= 512 && int.IsPow2(size) ? size : UsualPageSize;
+        PageCount = (uint)Math.Min(uint.MaxValue, RandomAccess.GetLength(_main.SafeFileHandle) / PageSize);
+        if (_log is not null)
+        {
+            ReadLog();
+            Span<byte> first = stackalloc byte[PageSize];
+            if (TryRead(1, first))
+            {
+                first[..100].CopyTo(header);
+            }
+        }
+
+        IsSpool = BinaryPrimitives.ReadInt32BigEndian(header[ApplicationIdOffset..]) == SpoolSchema.ApplicationId;
+    }
+
+    private void ReadLog()
+    {
+        var log = new LogFrames(_log!, PageSize);
+        foreach ((uint page, long offset) in log.Committed())
+        {
+            _framesByPage[page] = offset;
+        }
+
+        PageCount = Math.Max(PageCount, log.PagesAtLastCommit);
+    }
+}

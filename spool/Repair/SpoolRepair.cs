@@ -1,0 +1,151 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
+using Quickq.Spool.Repair;
+using Quickq.Spool.Schema;
+
+namespace Quickq.Spool;
+
+/// <summary>Saves what can be read of a damaged spool into a fresh one that takes its place.</summary>
+/// <remarks>
+/// Works while producers and the agent have the spool open: it holds the write lock from the first look to the last step, and whoever comes next finds the fresh file. Producers
+/// wait meanwhile, up to 30 s each, and are told to try later after that. The damaged files are kept, all of them, beside the spool. Killed at any moment it leaves
+/// the old spool or the new one, never none. A file that is not a spool is not touched.
+/// </remarks>
+public static class SpoolRepair
+{
+    /// <summary>Repairs the spool at <paramref name="path"/> if it is damaged; null when it is sound, and nothing was changed.</summary>
+    /// <exception cref="SpoolException">There is none, it is not one, a newer format, no permission, no room for the fresh one.</exception>
+    public static RepairReport? Run(string path) => Run(path, TimeProvider.System);
+
+    internal static RepairReport? Run(string path, TimeProvider clock)
+    {
+        string resolved = SpoolPath.FollowLinks(path);
+        RequireOurs(resolved);
+        using var writeLock = new WriteLock(resolved);
+        writeLock.Acquire(SpoolFile.LockDeadline);
+        bool replaced = false;
+        try
+        {
+            RequireOurs(resolved);
+            if (IsSound(resolved))
+            {
+                return null;
+            }
+
+            RepairReport report = Replace_NeedsLock(resolved, clock.NowMicroseconds());
+            replaced = true;
+            return report;
+        }
+        catch (SqliteException failure)
+        {
+            throw new SpoolException(SqliteFailure.Translate(failure, resolved).Fault, resolved, $"the spool {resolved} is damaged and could not be repaired: {failure.Message}",
+                $"the repair needs about {ByteSize.Describe(FileIdentity.SizeOf(resolved))} of free space beside the spool; it is as it was", failure);
+        }
+        catch (IOException failure)
+        {
+            throw new SpoolException(SpoolFault.InputOutput, resolved, $"the spool {resolved} could not be read for its repair: {failure.Message}", "it is as it was; look at the disk and the kernel log", failure);
+        }
+        finally
+        {
+            writeLock.Release(announce: replaced);
+        }
+    }
+
+    /// <summary>Whether the file calls itself a spool. Only where this process has not opened it through SQLite: closing drops SQLite's locks.</summary>
+    internal static bool IsOurs(string resolved)
+    {
+        try
+        {
+            using DatabaseImage image = DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved));
+            return image.IsSpool;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new SpoolException(SpoolFault.PermissionDenied, resolved, $"no permission to read {resolved}", $"use an account of the group that owns {Path.GetDirectoryName(resolved)}");
+        }
+    }
+
+    private static void RequireOurs(string resolved)
+    {
+        if (SpoolCreation.IsMissing(resolved))
+        {
+            throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}", $"name another with --spool or {SpoolPath.Variable}");
+        }
+
+        if (!IsOurs(resolved))
+        {
+            throw SpoolSchema.NotASpool(resolved);
+        }
+    }
+
+    private static bool IsSound(string resolved)
+    {
+        try
+        {
+            using SpoolFile file = SpoolFile.OpenForReading(resolved);
+            return SpoolCheck.FindDamage(file).Count == 0;
+        }
+        catch (SpoolException unreadable) when (unreadable.Fault is SpoolFault.Damaged or SpoolFault.NotASpool or SpoolFault.InputOutput)
+        {
+            return false; // its header says that it is a spool: SQLite cannot read it any more
+        }
+    }
+
+    private static RepairReport Replace_NeedsLock(string resolved, long now)
+    {
+        string? interrupted = AsideFiles.FindInterrupted(resolved);
+        string aside = AsideFiles.NameFor(resolved, now);
+        string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
+        var images = new List<DatabaseImage>();
+        try
+        {
+            images.Add(DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved)));
+            if (interrupted is not null)
+            {
+                images.Add(DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(interrupted)));
+            }
+
+            SpoolCreation.RemoveDraft(draft);
+            SpoolCreation.WriteDraft(draft);
+            RepairReport report = Fill(draft, images, now, aside);
+            SpoolCreation.SyncPath(draft, draft);
+            AsideFiles.Exchange_NeedsLock(resolved, draft, aside);
+            return report;
+        }
+        finally
+        {
+            images.ForEach(image => image.Dispose());
+            SpoolCreation.RemoveDraft(draft);
+        }
+    }
+
+    private static RepairReport Fill(string draft, List<DatabaseImage> images, long now, string aside)
+    {
+        using SqliteConnection fresh = SpoolFile.Connect(draft);
+
+        // Nobody knows of the draft yet: it is synced once, as a whole, when it is complete.
+        fresh.Execute("PRAGMA foreign_keys=OFF; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF");
+        List<(string Name, string Sql)> triggers = ReadTriggers(fresh);
+        fresh.Execute("BEGIN IMMEDIATE");
+        triggers.ForEach(trigger => fresh.Execute($"DROP TRIGGER {trigger.Name}"));
+        RepairReport report = new SpoolRescue(fresh).Run(images, now, aside);
+        triggers.ForEach(trigger => fresh.Execute(trigger.Sql));
+        fresh.Execute("COMMIT");
+        fresh.Execute("PRAGMA journal_mode=WAL");
+        return report;
+    }
+
+    private static List<(string Name, string Sql)> ReadTriggers(SqliteConnection fresh)
+    {
+        using SqliteCommand select = fresh.Prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid");
+        using SqliteDataReader row = select.ExecuteReader();
+        var triggers = new List<(string, string)>();
+        while (row.Read())
+        {
+            triggers.Add((row.GetString(0), row.GetString(1)));
+        }
+
+        return triggers;
+    }
+}

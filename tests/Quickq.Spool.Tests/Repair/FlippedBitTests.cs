@@ -1,0 +1,115 @@
+using Quickq.Testing;
+
+namespace Quickq.Spool.Tests.Repair;
+
+/// <summary>One bit flipped in each page in turn: what SQLite can see is seen, the rest of the spool is saved, and the count is true.</summary>
+public sealed class FlippedBitTests(ITestOutputHelper output)
+{
+    private const int Messages = 500;
+    private const int PageSize = 4096;
+
+    /// <summary>Every other flip goes where SQLite keeps its books: most of a page is contents, which it cannot judge.</summary>
+    private const int PageHead = 24;
+
+    [Fact(Timeout = 600_000)]
+    public void Every_page_in_turn()
+    {
+        using var spool = new TempSpool { MustBeSound = false };
+        FilledSpool.Fill(spool, Messages);
+        FilledSpool.Checkpoint(spool);
+        SpoolContent before = SpoolContent.Read(spool.Path);
+        byte[] sound = File.ReadAllBytes(spool.Path);
+        int seen = 0, unseen = 0, lost = 0, refused = 0, pages = sound.Length / PageSize;
+        bool isLong = Environment.GetEnvironmentVariable("QUICKQ_LONG") is "1";
+        for (int round = 0; round < (isLong ? 20 * pages : pages); round++)
+        {
+            int page = round % pages, bit = Some.Number(0, (round % 2 == 0 ? PageSize : PageHead) * 8 - 1);
+            string where = $"seed {Some.Seed}, page {page + 1}, byte {bit / 8}, bit {bit % 8}";
+            byte[] damaged = [.. sound];
+            damaged[(page * PageSize) + (bit / 8)] ^= (byte)(1 << (bit % 8));
+            Replace(spool, damaged);
+
+            Outcome outcome = CheckAndRepair(spool.Path, out RepairReport? report);
+            switch (outcome)
+            {
+                case Outcome.Refused:
+                    // The bit says what the file is, or of which version: it is left alone.
+                    Assert.True(page == 0 && bit / 8 is >= 60 and < 72, where);
+                    Assert.Equal(damaged, File.ReadAllBytes(spool.Path));
+                    refused++;
+                    continue;
+                case Outcome.Sound:
+                    unseen++;
+                    break;
+                default:
+                    seen++;
+                    lost += (int)report!.MessagesLost;
+                    AssertTrue(report, spool.Path, where);
+                    break;
+            }
+
+            AssertKept(before, SpoolContent.Read(spool.Path), report, where);
+        }
+
+        output.WriteLine($"seed {Some.Seed}: {seen + unseen + refused} flips in {pages} pages: {seen} seen and repaired, {unseen} not to be seen by SQLite (contents, unused bytes), {refused} in what names the file; {lost} messages lost in all");
+        Assert.True(seen > 0);
+    }
+
+    private enum Outcome
+    {
+        Sound,
+        Repaired,
+        Refused,
+    }
+
+    private static Outcome CheckAndRepair(string path, out RepairReport? report)
+    {
+        report = null;
+        try
+        {
+            bool damaged = SpoolCheck.Run(path).Any(finding => finding.Level == CheckLevel.Damaged);
+            report = SpoolRepair.Run(path);
+            Assert.Equal(damaged, report is not null);
+            return damaged ? Outcome.Repaired : Outcome.Sound;
+        }
+        catch (SpoolException refused) when (refused.Fault is SpoolFault.NotASpool or SpoolFault.NewerFormat)
+        {
+            return Outcome.Refused;
+        }
+    }
+
+    private static void AssertTrue(RepairReport report, string path, string where)
+    {
+        Assert.DoesNotContain(SpoolCheck.Run(path), finding => finding.Level == CheckLevel.Damaged);
+        int there = SpoolContent.Read(path).Messages.Count;
+        Assert.True(report.MessagesSaved == there, $"{where}: {report.MessagesSaved} said to be saved, {there} are there");
+        Assert.True(
+            report.LostIsExact ? there + report.MessagesLost == Messages : there + report.MessagesLost <= Messages,
+            $"{where}: {there} are there, {report.MessagesLost} said to be lost of {Messages}");
+    }
+
+    /// <summary>Nothing but what stood on one page may be missing or differ, and nothing may be there that was not.</summary>
+    private static void AssertKept(SpoolContent before, SpoolContent after, RepairReport? report, string where)
+    {
+        int most = PageSize / 40;
+        Assert.True(after.Messages.Keys.All(before.Messages.ContainsKey), $"{where}: a message that never was");
+        Assert.True(before.Messages.Count - after.Messages.Count <= most, $"{where}: {before.Messages.Count - after.Messages.Count} messages lost by one bit");
+
+        // SQLite has no checksums: a bit within the contents of a message is not to be seen.
+        Assert.True(after.Messages.Count(row => !string.Equals(before.Messages[row.Key], row.Value, StringComparison.Ordinal)) <= 1, $"{where}: several messages differ");
+        var undelivered = before.Deliveries.Where(row => after.Messages.ContainsKey(row.Key.Message) && row.Value.StartsWith("pending", StringComparison.Ordinal)
+            && !(after.Deliveries.TryGetValue(row.Key, out string? now) && now.StartsWith("pending", StringComparison.Ordinal))).ToList();
+        Assert.True(undelivered.Count <= (report is null ? 1 : most * 4), $"{where}: {undelivered.Count} messages are no longer pending");
+        Assert.True(report is null || undelivered.Count <= 1 || after.Deliveries.Keys.Any(row => row.Server.StartsWith("lost-", StringComparison.Ordinal)), $"{where}: {undelivered.Count} rows differ after the repair");
+    }
+
+    private static void Replace(TempSpool spool, byte[] content)
+    {
+        foreach (string file in Directory.GetFiles(spool.Folder))
+        {
+            File.Delete(file);
+        }
+
+        File.WriteAllBytes(spool.Path, content);
+    }
+}
