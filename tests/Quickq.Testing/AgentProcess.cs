@@ -1,3 +1,5 @@
+using Quickq.Testing.Network;
+
 namespace Quickq.Testing;
 
 /// <summary>The real agent as a child process: it can be stopped, killed and frozen, and its log is kept for failure reports.</summary>
@@ -27,17 +29,20 @@ public sealed class AgentProcess : IDisposable
     public string Stderr => _child.Stderr;
 
     /// <summary>Writes the configuration beside the spool and starts the agent with it.</summary>
-    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null)
+    /// <param name="configuration">What it is to do.</param>
+    /// <param name="environment">Added to its environment.</param>
+    /// <param name="inside">The network that it runs in, if it is not the machine's.</param>
+    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null, NetworkNamespace? inside = null)
     {
         var file = Path.Combine(Path.GetDirectoryName(configuration.SpoolPath)!, "quickq.json");
         configuration.WriteTo(file);
-        return Start(configuration.SpoolPath, ["--config", file], environment);
+        return Start(configuration.SpoolPath, ["--config", file], environment, inside);
     }
 
     /// <summary>Starts the agent with exactly these arguments.</summary>
-    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, NetworkNamespace? inside = null)
     {
-        var child = ChildProcess.Start(BuiltPrograms.Agent, arguments, environment);
+        var child = inside is null ? ChildProcess.Start(BuiltPrograms.Agent, arguments, environment) : inside.Start(BuiltPrograms.Agent, arguments, environment);
         child.Stdin.Close();
         return new AgentProcess(spoolPath, child);
     }
@@ -49,7 +54,7 @@ public sealed class AgentProcess : IDisposable
     public void Kill() => _child.Kill();
 
     /// <summary>SIGHUP: it reads its configuration again.</summary>
-    public void Hangup() => _child.Hangup();
+    public void Hangup() => _child.Signal(ChildProcess.HangUp);
 
     public void Pause() => _child.Pause();
 

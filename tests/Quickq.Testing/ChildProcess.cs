@@ -6,7 +6,9 @@ namespace Quickq.Testing;
 /// <summary>A child that can be stopped, killed and frozen, whose output is captured, and that never outlives the test run.</summary>
 public sealed partial class ChildProcess : IDisposable
 {
-    private const int SigHup = 1;
+    /// <summary>SIGHUP: for many programs, to read their files again.</summary>
+    public const int HangUp = 1;
+
     private const int SigKill = 9;
     private const int SigTerm = 15;
     private const int SigCont = 18;
@@ -78,9 +80,6 @@ public sealed partial class ChildProcess : IDisposable
     /// <summary>SIGSTOP: it keeps its sockets and locks, and does nothing any more.</summary>
     public void Pause() => Signal(SigStop);
 
-    /// <summary>SIGHUP.</summary>
-    public void Hangup() => Signal(SigHup);
-
     /// <summary>SIGCONT.</summary>
     public void Resume() => Signal(SigCont);
 
@@ -102,7 +101,8 @@ public sealed partial class ChildProcess : IDisposable
         _process.Dispose();
     }
 
-    private void Signal(int signal)
+    /// <summary>Any signal.</summary>
+    public void Signal(int signal)
     {
         if (!_process.HasExited && SendSignal(Pid, signal) != 0 && !_process.HasExited)
         {
