@@ -1,19 +1,20 @@
 using System.Globalization;
 using Quickq.Bench;
 
-// Usage: bash tests/bench/run.sh drain [messages [bytes [rounds]]], or poison [messages [rounds]]
-if (args is not ["drain" or "poison", ..])
-{
-    await Console.Error.WriteLineAsync("usage: bash tests/bench/run.sh drain [MESSAGES [BYTES [ROUNDS]]] | poison [MESSAGES [ROUNDS]]");
-    return 64;
-}
-
+// Usage: bash tests/bench/run.sh drain [messages [bytes [rounds]]] | backlog [messages [bytes]] | poison [messages [rounds]]
 int Number(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;
-if (args[0] is "poison")
+switch (args)
 {
-    await PoisonComparison.RunAsync(Number(1, 100_000), Number(2, 3), Console.Out);
-    return 0;
+    case ["drain", ..]:
+        await DrainComparison.RunAsync(Number(1, 100_000), Number(2, 1_000), Number(3, 3), Console.Out);
+        return 0;
+    case ["backlog", ..]:
+        await BacklogMeasurement.RunAsync(Number(1, 5_000_000), Number(2, 1_000), Console.Out);
+        return 0;
+    case ["poison", ..]:
+        await PoisonComparison.RunAsync(Number(1, 100_000), Number(2, 3), Console.Out);
+        return 0;
+    default:
+        await Console.Error.WriteLineAsync("usage: bash tests/bench/run.sh drain [MESSAGES [BYTES [ROUNDS]]] | backlog [MESSAGES [BYTES]] | poison [MESSAGES [ROUNDS]]");
+        return 64;
 }
-
-await DrainComparison.RunAsync(Number(1, 100_000), Number(2, 1_000), Number(3, 3), Console.Out);
-return 0;
