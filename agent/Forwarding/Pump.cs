@@ -121,7 +121,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         foreach (FeedMessage message in page)
         {
-            Lane lane = lanes.For(_encoding.ExchangeOf(message));
+            Lane lane = lanes.For(_encoding.ExchangeOf(message), message.Seq);
             if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null)
             {
                 // The rest of the page is read again.

@@ -56,6 +56,9 @@ public sealed class AgentProcess : IDisposable
     /// <summary>kill -9.</summary>
     public void Kill() => _child.Kill();
 
+    /// <summary>SIGHUP: it reads its configuration again.</summary>
+    public void Hangup() => _child.Signal(ChildProcess.HangUp);
+
     public void Pause() => _child.Pause();
 
     public void Resume() => _child.Resume();
