@@ -14,6 +14,7 @@ internal sealed class FastAgent : IAsyncDisposable
 
     private readonly LogText _log = new();
     private readonly AgentLogging _logging;
+    private readonly SystemdNotice _notice = new(socket: null, watchdogPeriod: null, TimeProvider.System);
     private readonly ForwarderService _service;
 
     private FastAgent(AgentConfiguration configuration)
@@ -21,8 +22,8 @@ internal sealed class FastAgent : IAsyncDisposable
         var file = Path.Combine(Path.GetDirectoryName(configuration.SpoolPath)!, "quickq.json");
         configuration.WriteTo(file);
         var line = AgentCommandLine.Parse(["--config", file], _log, _log);
-        _logging = new AgentLogging(LogLevel.Information, _log);
-        _service = new ForwarderService(line.Settings!, line, _logging, Clock, _logging.Factory.CreateLogger<ForwarderService>());
+        _logging = new AgentLogging(LogLevel.Information, _log, journal: null, TimeProvider.System);
+        _service = new ForwarderService(line.Settings!, line, _logging, _notice, Clock, _logging.Factory.CreateLogger<ForwarderService>());
         FailureReport.Watch(this, () => $"log of the agent inside the test:\n{Log}");
     }
 
@@ -48,6 +49,7 @@ internal sealed class FastAgent : IAsyncDisposable
         FailureReport.Keep($"log of the agent inside the test:\n{Log}");
         await StopAsync();
         _service.Dispose();
+        _notice.Dispose();
         _logging.Dispose();
     }
 
