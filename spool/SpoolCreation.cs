@@ -76,6 +76,9 @@ internal static class SpoolCreation
 
         using SqliteConnection connection = SpoolFile.Connect(draft);
         SpoolSchema.Create(connection);
+
+        // The checkpoint at close fails without a word, and a file without its log would be published.
+        connection.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
     private static void Publish(string draft, string resolved)

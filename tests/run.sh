@@ -80,7 +80,7 @@ finish() {
   exit
 }
 
-if ! bash packaging/install-missing.sh iproute2 nftables dnsmasq-base util-linux rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git man-db groff-base systemd lintian rpm rpmlint binutils; then
+if ! bash packaging/install-missing.sh iproute2 nftables dnsmasq-base util-linux rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git gcc libc6-dev pkg-config libfuse3-dev fuse3 e2fsprogs mount man-db groff-base systemd lintian rpm rpmlint binutils; then
   failed=1
   finish
 fi

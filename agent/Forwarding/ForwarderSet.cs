@@ -13,6 +13,10 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
 {
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
     private AgentSettings _settings = new();
+    private volatile Pulse[] _pulses = [];
+
+    /// <summary>One for each running forwarder. Any thread.</summary>
+    public IReadOnlyCollection<Pulse> Pulses => _pulses;
 
     /// <summary>What says whether a message's time is over.</summary>
     public required ExpiryClock Expiry { get; init; }
@@ -36,9 +40,12 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log) { Expiry = Expiry };
-            _running.Add(server.Name, new Running(server, ids[server.Name], stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
+            var pulse = new Pulse(server.Name, clock);
+            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, pulse, clock, random, log) { Expiry = Expiry };
+            _running.Add(server.Name, new Running(server, ids[server.Name], pulse, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
         }
+
+        _pulses = [.. _running.Values.Select(running => running.Pulse)];
     }
 
     /// <summary>Another file has taken the place of the spool: makes the servers known to it. A forwarder whose server has another id there starts anew.</summary>
@@ -71,7 +78,9 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
             running.GiveUp.Dispose();
             _running.Remove(running.Settings.Name);
         }
+
+        _pulses = [.. _running.Values.Select(running => running.Pulse)];
     }
 
-    private sealed record Running(ServerSettings Settings, long ServerId, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
+    private sealed record Running(ServerSettings Settings, long ServerId, Pulse Pulse, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
 }

@@ -34,6 +34,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
             lanes.Changed.Reset();
+            parts.Pulse.Waits("reading the spool", Pulse.SlowDisk);
             try
             {
                 await StepAsync(connection, stopTaking);
@@ -51,7 +52,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
                 parts.Ledger.Health.Note(trouble);
                 _feed?.Dispose();
                 _feed = null;
-                await WaitAsync(connection, stopTaking, SpoolFeed.RetryAfter);
+                await WaitAsync(connection, stopTaking, "to read the spool again", SpoolFeed.RetryAfter);
             }
         }
     }
@@ -69,7 +70,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (_feed.ReadMarks() is not { } marks)
         {
             // The spool was replaced and the servers are not known to the new one yet: this forwarder is replaced too.
-            await WaitAsync(connection, stopTaking, limit: SpoolFeed.RetryAfter);
+            await WaitAsync(connection, stopTaking, "to read the spool again", limit: SpoolFeed.RetryAfter);
             return;
         }
 
@@ -81,7 +82,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (StopReason(connection, marks) is { } waiting)
         {
             SetState(waiting.State, connection, waiting.Reason);
-            await WaitAsync(connection, stopTaking, limit: null);
+            await WaitAsync(connection, stopTaking, waiting.State);
             return;
         }
 
@@ -90,7 +91,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         (int count, long bytes) = window.Room();
         if (count < _worthwhileRoom)
         {
-            await WaitAsync(connection, stopTaking, limit: null, window.WaitForRoomAsync(_worthwhileRoom));
+            await WaitAsync(connection, stopTaking, "for confirms", limit: null, window.WaitForRoomAsync(_worthwhileRoom));
             return;
         }
 
@@ -107,7 +108,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
         else
         {
-            await WaitAsync(connection, stopTaking, lanes.DueIn, _armed);
+            await WaitAsync(connection, stopTaking, "for messages", lanes.DueIn, _armed);
         }
     }
 
@@ -120,7 +121,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         foreach (FeedMessage message in page)
         {
-            Lane lane = lanes.For(_encoding.ExchangeOf(message));
+            Lane lane = lanes.For(_encoding.ExchangeOf(message), message.Seq);
             if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null)
             {
                 // The rest of the page is read again.
@@ -201,6 +202,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>
     private async Task LookBackAsync(SpoolFeed feed)
     {
+        parts.Pulse.Waits("for the ledger");
         long? rewind = await parts.Ledger.RunAsync(connection =>
         {
             long? mark = connection.ExecuteScalar<long?>("SELECT rewind FROM server WHERE id = @id", new { id = parts.ServerId });
@@ -235,8 +237,10 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     }
 
     /// <summary>Waits for any of: a change of the lanes or of the connection, the given condition, a look into the spool being due, the end.</summary>
-    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan? limit, Task? condition = null)
+    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
     {
+        // Whatever it waits for: the signal's slow poll turns the loop.
+        parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
         if (_armed is null || _armed.IsCompleted)
         {
             _armed = parts.Signal.NextChange;

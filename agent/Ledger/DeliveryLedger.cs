@@ -39,13 +39,16 @@ internal sealed class DeliveryLedger : IDisposable
 
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
-        _file = new LedgerFile(spoolPath, Health, clock, log);
+        Pulse = new Pulse("the ledger", clock);
+        _file = new LedgerFile(spoolPath, Health, Pulse, clock, log);
         _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
     }
+
+    public Pulse Pulse { get; }
 
     /// <summary>What became known about the spool's file.</summary>
     public SpoolHealth Health { get; } = new();
@@ -72,11 +75,7 @@ internal sealed class DeliveryLedger : IDisposable
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         Enqueue(new Job(
-            connection =>
-            {
-                T result = job(connection);
-                return () => done.SetResult(result);
-            },
+            connection => { T result = job(connection); return () => done.SetResult(result); },
             done.SetException));
         return done.Task;
     }
@@ -140,6 +139,7 @@ internal sealed class DeliveryLedger : IDisposable
         while (true)
         {
             bool stopping = _stop.IsSet;
+            Pulse.Waits("writing to the spool", Pulse.SlowDisk);
             RunJobs();
             CheckpointIfWanted();
             if (WriteSettlements())
@@ -162,6 +162,7 @@ internal sealed class DeliveryLedger : IDisposable
                 return;
             }
 
+            Pulse.Waits("work to come");
             _work.WaitOne(_file.HasUnsynced ? LedgerFile.SyncAfter : Timeout.InfiniteTimeSpan);
         }
     }

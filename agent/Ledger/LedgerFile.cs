@@ -27,6 +27,7 @@ internal sealed class LedgerFile : IDisposable
 
     private readonly SpoolFile _file;
     private readonly SpoolHealth _health;
+    private readonly Pulse _pulse;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly ManualResetEventSlim _giveUp = new();
@@ -36,9 +37,9 @@ internal sealed class LedgerFile : IDisposable
     private long _reserveGivenUp;
     private bool _checkpointFails;
 
-    public LedgerFile(string spoolPath, SpoolHealth health, TimeProvider clock, ILogger log)
+    public LedgerFile(string spoolPath, SpoolHealth health, Pulse pulse, TimeProvider clock, ILogger log)
     {
-        _health = health;
+        (_health, _pulse) = (health, pulse);
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
         _clock = clock;
         _log = log;
@@ -76,6 +77,7 @@ internal sealed class LedgerFile : IDisposable
                 });
                 _reserveGivenUp = 0;
                 NoteSync(sync);
+                _pulse.Waits("writing to the spool", Pulse.SlowDisk);
                 if (delay != FirstRetry)
                 {
                     _log.LedgerWorksAgain();
@@ -94,6 +96,7 @@ internal sealed class LedgerFile : IDisposable
                 if (delay == FirstRetry)
                 {
                     _log.LedgerMustWait(trouble.Message);
+                    _pulse.Waits($"the spool cannot be written: {trouble.Message}", isTrouble: true);
                 }
 
                 if (_giveUp.Wait(delay))

@@ -17,6 +17,9 @@ internal static class LogKey
     public const string Pid = nameof(Pid);
     public const string Signal = nameof(Signal);
     public const string MessageId = nameof(MessageId);
+    public const string Kind = nameof(Kind);
+    public const string Who = nameof(Who);
+    public const string Doing = nameof(Doing);
     public const string Size = nameof(Size);
     public const string Direction = nameof(Direction);
     public const string Finding = nameof(Finding);

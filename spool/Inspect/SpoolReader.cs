@@ -90,6 +90,17 @@ public sealed class SpoolReader : IDisposable
         }
     }
 
+    /// <summary>Waits until every active server has the messages with these ids, or some server will not get one of them.</summary>
+    /// <param name="ids">The messages.</param>
+    /// <param name="timeout">So long at most; null waits without an end, zero looks once.</param>
+    /// <param name="cancellation">Ends the wait, within a second.</param>
+    /// <returns>How far they have come: <see cref="SettlementProgress.Pending"/> when the time was over first.</returns>
+    /// <remarks>Costs nothing while nothing happens. Delivery goes on whether anybody waits or not.</remarks>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
+    /// <exception cref="OperationCanceledException">The wait was ended.</exception>
+    public SettlementProgress WaitForDelivery(IReadOnlyCollection<string> ids, TimeSpan? timeout = null, CancellationToken cancellation = default) =>
+        ProgressWait.Run(_file.Path, () => ReadProgress(ids), timeout, _clock, cancellation);
+
     /// <summary>How far the messages with these ids have come at the active servers; an unassigned message is pending.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
     public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => _file.Read(connection =>

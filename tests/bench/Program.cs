@@ -1,7 +1,7 @@
 using System.Globalization;
 using Quickq.Bench;
 
-// Usage: bash tests/bench/run.sh drain [messages [bytes [rounds]]] | backlog [messages [bytes]]
+// Usage: bash tests/bench/run.sh drain [messages [bytes [rounds]]] | backlog [messages [bytes]] | poison [messages [rounds]]
 int Number(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;
 switch (args)
 {
@@ -11,7 +11,10 @@ switch (args)
     case ["backlog", ..]:
         await BacklogMeasurement.RunAsync(Number(1, 5_000_000), Number(2, 1_000), Console.Out);
         return 0;
+    case ["poison", ..]:
+        await PoisonComparison.RunAsync(Number(1, 100_000), Number(2, 3), Console.Out);
+        return 0;
     default:
-        await Console.Error.WriteLineAsync("usage: bash tests/bench/run.sh drain [MESSAGES [BYTES [ROUNDS]]] | backlog [MESSAGES [BYTES]]");
+        await Console.Error.WriteLineAsync("usage: bash tests/bench/run.sh drain [MESSAGES [BYTES [ROUNDS]]] | backlog [MESSAGES [BYTES]] | poison [MESSAGES [ROUNDS]]");
         return 64;
 }

@@ -15,7 +15,7 @@ public sealed class ExpiryClockTests : IDisposable
 
     public ExpiryClockTests()
     {
-        _logging = new AgentLogging(LogLevel.Information, _log);
+        _logging = new AgentLogging(LogLevel.Information, _log, journal: null, TimeProvider.System);
         _expiry = new ExpiryClock(_clock, _clock.SinceBoot, _logging.Factory.CreateLogger("test"));
     }
 

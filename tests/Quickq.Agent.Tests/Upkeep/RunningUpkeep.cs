@@ -22,7 +22,7 @@ internal sealed class RunningUpkeep : IAsyncDisposable
 
     private RunningUpkeep(string path, SpoolSettings settings, TimeProvider clock, Func<TimeSpan>? sinceBoot)
     {
-        _logging = new AgentLogging(LogLevel.Information, TextWriter.Synchronized(_log));
+        _logging = new AgentLogging(LogLevel.Information, TextWriter.Synchronized(_log), journal: null, TimeProvider.System);
         ILogger log = _logging.Factory.CreateLogger("test");
         Ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(() => 0), clock, log);
         _signal = new SpoolSignal(path);
