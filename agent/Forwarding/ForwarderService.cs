@@ -32,8 +32,11 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         using var watch = new SettingsWatch(line.ConfigPath);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
-        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
-        var upkeep = new UpkeepTasks(ledger, clock, log);
+        var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
+        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log) { Expiry = expiry };
+        using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);
+        upkeep.Apply(settings.Spool);
+        await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
         Task damageIsWatched = new DamageWatch(path, ledger.Health, clock, log).RunAsync(stoppingToken);
@@ -82,7 +85,7 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
 
         logging.SetLevel(line.Verbosity ?? changed.LogLevel);
         await forwarders.ApplyAsync(changed, stopTaking, abandon);
-        upkeep.AssignmentWanted.Set();
+        upkeep.Apply(changed.Spool);
         log.Reloaded(line.ConfigPath, changed.Servers.Count);
     }
 

@@ -3,6 +3,7 @@ using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
@@ -12,6 +13,9 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
 {
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
     private AgentSettings _settings = new();
+
+    /// <summary>What says whether a message's time is over.</summary>
+    public required ExpiryClock Expiry { get; init; }
 
     /// <summary>The forwarders' tasks: none of them ends before it is told to, but by a bug.</summary>
     public IEnumerable<Task> Tasks => _running.Values.Select(running => running.Task);
@@ -32,7 +36,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log);
+            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log) { Expiry = Expiry };
             _running.Add(server.Name, new Running(server, ids[server.Name], stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
         }
     }

@@ -18,7 +18,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private const int MaxPage = 256;
 
-    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
+    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
     private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
     private SpoolFeed? _feed;
     private Task? _armed;

@@ -17,6 +17,8 @@ internal static class LogKey
     public const string Pid = nameof(Pid);
     public const string Signal = nameof(Signal);
     public const string MessageId = nameof(MessageId);
+    public const string Size = nameof(Size);
+    public const string Direction = nameof(Direction);
     public const string Finding = nameof(Finding);
     public const string Saved = nameof(Saved);
     public const string AtLeast = nameof(AtLeast);
