@@ -30,17 +30,24 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         connection.BlockedChanged += () => NoteBlocking(connection);
         _feed?.GoBackBefore(1);
+        bool troubled = false;
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
             lanes.Changed.Reset();
             try
             {
                 await StepAsync(connection, stopTaking);
+                troubled = false;
             }
             catch (Exception trouble) when (trouble is SqliteException or SpoolException)
             {
-                // Nothing was lost: what is pending is read again.
-                parts.Log.FeedMustWait(trouble.Message);
+                // Nothing was lost: what is pending is read again. One line for the trouble, not one for each attempt.
+                if (!troubled)
+                {
+                    parts.Log.FeedMustWait(trouble.Message);
+                }
+
+                troubled = true;
                 parts.Ledger.Health.Note(trouble);
                 _feed?.Dispose();
                 _feed = null;

@@ -20,7 +20,7 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
     /// <summary>Free pages are kept for what comes next, up to this part of the file or this many, whichever is more.</summary>
     private const int FreePart = 8, FreePages = 1024;
 
-    /// <summary>So much longer than the last pass took, at least, is the rest before the next one.</summary>
+    /// <summary>So much longer than the last pass searched in vain, at least, is the rest before the next one.</summary>
     private const int RestAfterPass = 20;
     private static readonly TimeSpan LongestGap = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ShortestGap = TimeSpan.FromMilliseconds(250);
@@ -89,11 +89,17 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
             }
 
             _passWanted = false;
-            _pass = new Pass(now, clock.GetTimestamp());
+            _pass = new Pass(now);
         }
 
         long before = shortage is null ? now - Microseconds(settings.Retention) : long.MaxValue;
+        long searching = clock.GetTimestamp();
         ReapPage page = _file!.Read(connection => SettledMessageReaper.FindSome(connection, _pass.Position, before, stopWhenYoung: true));
+        if (page.Messages.Count == 0)
+        {
+            _pass.SearchedInVain += clock.GetElapsedTime(searching);
+        }
+
         _pass.OldestLeft = Math.Min(_pass.OldestLeft, page.OldestLeft ?? long.MaxValue);
         if (page.Messages.Count > 0)
         {
@@ -131,7 +137,7 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         _nextDue = Math.Min(pass.OldestLeft, pass.Began) + Microseconds(settings.Retention);
         TimeSpan gap = settings.Retention / 10_000;
         gap = gap < ShortestGap ? ShortestGap : gap > LongestGap ? LongestGap : gap;
-        TimeSpan rest = clock.GetElapsedTime(pass.BeganAt) * RestAfterPass;
+        TimeSpan rest = pass.SearchedInVain * RestAfterPass;
         (_restFrom, _rest) = (clock.GetTimestamp(), rest > gap ? rest : gap);
 
         // A pass by age says nothing about what can go when room is short; one that was for room and found nothing does.
@@ -169,11 +175,11 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
     private static long Microseconds(TimeSpan time) => time.Ticks / TimeSpan.TicksPerMicrosecond;
 
     /// <summary>One way through the spool.</summary>
-    private sealed class Pass(long began, long beganAt)
+    private sealed class Pass(long began)
     {
         public long Began { get; } = began;
 
-        public long BeganAt { get; } = beganAt;
+        public TimeSpan SearchedInVain { get; set; }
 
         public long Position { get; set; }
 
