@@ -4,7 +4,7 @@
 #
 #   tests/run.sh [--long] [--no-build] [--only NAME]... [-- RUNNER-OPTIONS]
 #
-#   --long        also the tests that take hours (QUICKQ_LONG=1)
+#   --long        also the tests marked Pace=Slow, and the long forms of others: hours (QUICKQ_LONG=1)
 #   --only NAME   only this: a C# test project (Quickq.Spool.Tests), check, python, shell, or one shell test's name; it then runs
 #                 the developers' builds of the programs, or those that QUICKQ_SPOOL_CLI and QUICKQ_AGENT name
 #   --no-build    what is built already

@@ -103,10 +103,9 @@ internal sealed class FaultScene : IAsyncDisposable
     {
         await QuietAsync();
         Assert.Equal(0, await Agent.StopAsync());
-        faults += Agent.Kills + CountLogged("mq2: ", "were in flight and are sent again") + CountLogged("mq2: exchange", "is suspended");
         Audit.Of(Spool, [.. _accepted])
-            .Server("mq1", await Sound.DrainAsync(), Agent.Kills, Window)
-            .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults, Window)
+            .Server("mq1", await Sound.DrainAsync(), CountFaults("mq1"), Window)
+            .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults + CountFaults("mq2"), Window)
             .MustBeClean();
         Assert.Equal(0L, Spool.Value<long>("SELECT count(*) FROM suspension"));
     }
@@ -139,4 +138,6 @@ internal sealed class FaultScene : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    private int CountFaults(string server) =>
+        Agent.Kills + CountLogged($"{server}: ", "were in flight and are sent again") + CountLogged($"{server}: exchange", "is suspended");
 }

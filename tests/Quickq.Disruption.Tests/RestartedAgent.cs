@@ -10,6 +10,9 @@ internal sealed class RestartedAgent(AgentConfiguration configuration, NetworkNa
     private AgentProcess _agent = AgentProcess.Start(configuration, environment: null, inside);
     private string _earlier = "";
 
+    /// <summary>What it is configured with.</summary>
+    public AgentConfiguration Configuration => configuration;
+
     /// <summary>The one that runs now.</summary>
     public AgentProcess Current => _agent;
 

@@ -23,14 +23,16 @@ public sealed class RabbitNode : IAsyncDisposable
     private readonly TempFolder _folder;
     private readonly string _script = Path.Combine(AppContext.BaseDirectory, "rabbit-node.sh");
     private readonly int _distributionPort = FreePort.Next();
-    private readonly int _mapperPort = FreePort.Next();
+    private readonly int _mapperPort;
+    private readonly bool _sharesMapper;
     private readonly NetworkNamespace? _inside;
     private ChildProcess? _mapper;
     private ChildProcess? _broker;
 
-    private RabbitNode(string name, string? extraConfiguration, NetworkNamespace? inside, IReadOnlyList<string> addresses)
+    private RabbitNode(string name, string? extraConfiguration, NetworkNamespace? inside, IReadOnlyList<string> addresses, RabbitNode? mate = null)
     {
         Name = name;
+        (_sharesMapper, _mapperPort) = (mate is not null, mate?._mapperPort ?? FreePort.Next());
         _inside = inside;
         (Host, Port) = inside is null ? ("127.0.0.1", FreePort.Next()) : (addresses[0], OwnPort);
         _folder = new TempFolder($"node-{name}");
@@ -66,6 +68,16 @@ public sealed class RabbitNode : IAsyncDisposable
     public static RabbitNode Create(string name, string? extraConfiguration = null, NetworkNamespace? inside = null, IReadOnlyList<string>? addresses = null) =>
         new(name, extraConfiguration, inside, addresses ?? []);
 
+    /// <summary>A node that can join this one, which runs already: it has its port mapper and its cookie.</summary>
+    public RabbitNode CreateMate(string name)
+    {
+        var mate = new RabbitNode(name, extraConfiguration: null, inside: null, addresses: [], this);
+        Directory.CreateDirectory(mate._folder.File("home"));
+        File.Copy(_folder.File("home/.erlang.cookie"), mate._folder.File("home/.erlang.cookie"));
+        File.SetUnixFileMode(mate._folder.File("home/.erlang.cookie"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return mate;
+    }
+
     /// <summary>Starts it on its own ports and data and waits until it serves.</summary>
     public async Task StartAsync()
     {
@@ -87,7 +99,7 @@ public sealed class RabbitNode : IAsyncDisposable
         }
 
         _broker?.Dispose();
-        _mapper ??= StartScript("epmd");
+        _mapper ??= _sharesMapper ? null : StartScript("epmd");
         _broker = StartScript("run");
     }
 
