@@ -9,6 +9,7 @@ internal static class LogKey
     public const string Host = nameof(Host);
     public const string Reason = nameof(Reason);
     public const string Seconds = nameof(Seconds);
+    public const string Delay = nameof(Delay);
     public const string Count = nameof(Count);
     public const string Spool = nameof(Spool);
     public const string Config = nameof(Config);

@@ -40,6 +40,8 @@ internal sealed class ExpiredMessages(string spoolPath, DeliveryLedger ledger, E
     /// <summary>One bounded step.</summary>
     public async Task<UpkeepProgress> StepAsync()
     {
+        // The time first: should the clock be set between the two looks, the time is the old one, and nothing is over by it too early.
+        long now = clock.NowMicroseconds();
         if (expiry.IsWaiting)
         {
             return UpkeepProgress.NothingLeft;
@@ -51,7 +53,6 @@ internal sealed class ExpiredMessages(string spoolPath, DeliveryLedger ledger, E
             (_position, _allFrom, _goingThroughAll) = (Candidate.BeforeAll, clock.GetTimestamp(), true);
         }
 
-        long now = clock.NowMicroseconds();
         List<Candidate> page = _file.Read(connection => ReadPage(connection, now));
         foreach (long[] waiting in page.Where(candidate => candidate.Waits).Select(candidate => candidate.Seq).Chunk(StepSize))
         {

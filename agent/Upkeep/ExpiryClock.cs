@@ -59,7 +59,8 @@ internal sealed class ExpiryClock(TimeProvider clock, Func<TimeSpan> sinceBoot, 
     }
 
     /// <summary>Whether this time (microseconds since the epoch) has come, and may be trusted.</summary>
-    public bool IsOver(long expiresAt) => !IsWaiting && expiresAt <= clock.NowMicroseconds();
+    /// <remarks>The time is read first: should the clock be set between the two looks, it is the old time that is judged by.</remarks>
+    public bool IsOver(long expiresAt) => expiresAt <= clock.NowMicroseconds() && !IsWaiting;
 
     /// <summary>What is left of a message's time to live, for the server to go on with. Null: unknown, no limit.</summary>
     /// <remarks>Never more than it had at first. Where the clock says that it is over while that is not to be trusted, all of it: late is better than lost.</remarks>
