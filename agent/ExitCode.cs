@@ -11,10 +11,16 @@ internal static class ExitCode
     /// <summary>The command line is wrong.</summary>
     public const int Usage = 64;
 
+    /// <summary>A bug ended it; started anew it goes on from the spool.</summary>
+    public const int Fault = 70;
+
     /// <summary>Another agent has the spool, or something else that passes.</summary>
     public const int TryLater = 75;
 
-    /// <summary>The configuration is wrong, or the spool is of a newer format.</summary>
+    /// <summary>This user may not read the configuration, or not use the spool.</summary>
+    public const int NoPermission = 77;
+
+    /// <summary>The configuration is missing or wrong, or the spool is of a newer format.</summary>
     public const int Configuration = 78;
 
     /// <summary>What a refusal of the spool at start means for whoever started the agent.</summary>
@@ -23,7 +29,7 @@ internal static class ExitCode
         SpoolFault.NotASpool => 65,
         SpoolFault.NotFound => 66,
         SpoolFault.CannotCreate => 73,
-        SpoolFault.PermissionDenied => 77,
+        SpoolFault.PermissionDenied => NoPermission,
         SpoolFault.NewerFormat or SpoolFault.UnsuitableFileSystem => Configuration,
         SpoolFault.Busy or SpoolFault.Full => TryLater,
         _ => 74,

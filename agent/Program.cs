@@ -17,6 +17,8 @@ if (line.ExitCode is { } said)
     return said;
 }
 
+CoreDump.Forbid();
+
 // From here on a SIGTERM ends the agent with 0, also before the host has its own handler.
 using var stop = new CancellationTokenSource();
 using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
@@ -25,8 +27,9 @@ using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
     stop.Cancel();
 });
 AgentSettings settings = line.Settings!;
-using var logging = new AgentLogging(line.Verbosity ?? settings.LogLevel, Console.Error);
-ILogger log = logging.Factory.CreateLogger("quickq-agent");
+using var logging = AgentLogging.Start(line.Verbosity ?? settings.LogLevel, Console.Error);
+using var notice = SystemdNotice.FromEnvironment(TimeProvider.System);
+ILogger log = logging.Own;
 try
 {
     using SpoolClaim claim = SpoolClaim.Take(settings.Spool.Path);
@@ -44,10 +47,15 @@ try
 
     HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
     builder.Logging.Services.AddSingleton(logging.Factory);
-    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(TimeProvider.System).AddHostedService<ForwarderService>();
+    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(notice).AddSingleton(TimeProvider.System).AddSingleton<ForwarderService>();
+    builder.Services.AddHostedService(services => services.GetRequiredService<ForwarderService>());
     builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderService.Grace + TimeSpan.FromSeconds(5));
     using IHost host = builder.Build();
+    var service = host.Services.GetRequiredService<ForwarderService>();
     await host.RunAsync(stop.Token);
+
+    // The host ends quietly when a loop faults; systemd must see a failure, else it does not start the agent again.
+    await (service.ExecuteTask ?? Task.CompletedTask);
     log.Stopped();
     return ExitCode.Done;
 }
@@ -59,4 +67,9 @@ catch (SpoolException refused)
 {
     Console.Error.WriteLine($"quickq-agent: {refused.Message}{(refused.Hint is { } hint ? $"; {hint}" : "")}");
     return ExitCode.Of(refused.Fault);
+}
+catch (Exception fault) when (!stop.IsCancellationRequested)
+{
+    log.Fault(fault);
+    return ExitCode.Fault;
 }

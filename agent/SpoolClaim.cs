@@ -2,6 +2,7 @@ using System.Globalization;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Schema;
+using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent;
 
@@ -38,7 +39,7 @@ internal sealed class SpoolClaim : IDisposable
     {
         try
         {
-            using SpoolFile file = SpoolFile.OpenForWriting(path, create: true);
+            using SpoolFile file = Open(path);
             file.Read(connection =>
             {
                 SpoolSchema.RequireWhole(connection, file.Path);
@@ -49,6 +50,19 @@ internal sealed class SpoolClaim : IDisposable
         catch (SpoolException trouble) when (trouble.Fault is SpoolFault.Damaged || (trouble.Fault is SpoolFault.NotASpool && SpoolRepair.IsOurs(SpoolPath.FollowLinks(path))))
         {
             return true;
+        }
+    }
+
+    /// <summary>A disk that is full to the last byte may refuse even that: then the reserve goes first.</summary>
+    private static SpoolFile Open(string path)
+    {
+        try
+        {
+            return SpoolFile.OpenForWriting(path, create: true);
+        }
+        catch (SpoolException full) when (full.Fault is SpoolFault.Full && SpoolReserve.GiveUp(SpoolPath.FollowLinks(path)))
+        {
+            return SpoolFile.OpenForWriting(path, create: true);
         }
     }
 }

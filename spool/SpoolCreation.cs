@@ -42,6 +42,10 @@ internal static class SpoolCreation
 
             SyncFolder(resolved);
         }
+        catch (SqliteException failure) when (failure.SqliteErrorCode == SQLitePCL.raw.SQLITE_FULL || FileSystemRoom.IsFull(folder))
+        {
+            throw SqliteFailure.DiskFull(resolved, failure);
+        }
         catch (SqliteException failure)
         {
             throw new SpoolException(SpoolFault.CannotCreate, resolved, $"cannot make the spool {resolved}: {failure.Message}",
@@ -72,6 +76,9 @@ internal static class SpoolCreation
 
         using SqliteConnection connection = SpoolFile.Connect(draft);
         SpoolSchema.Create(connection);
+
+        // The checkpoint at close fails without a word, and a file without its log would be published.
+        connection.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
     private static void Publish(string draft, string resolved)
@@ -117,7 +124,7 @@ internal static class SpoolCreation
         }
     }
 
-    private static SpoolException Failure(string path, string act, int error) => new(
+    private static SpoolException Failure(string path, string act, int error) => error is Libc.NoSpace or Libc.QuotaExceeded ? SqliteFailure.DiskFull(path) : new(
         error is Libc.AccessDenied or Libc.NotPermitted ? SpoolFault.PermissionDenied : SpoolFault.CannotCreate,
         path, $"cannot {act} {path}: {Libc.ErrorText(error)}", $"check the permissions and the free space of {Path.GetDirectoryName(path)}");
 }

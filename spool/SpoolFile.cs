@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Schema;
@@ -27,6 +28,7 @@ internal sealed class SpoolFile : IDisposable
     private string _syncNow = "FULL";
     private bool _fullSync;
     private bool _changed;
+    private TimeSpan _lastHold;
 
     static SpoolFile() => SystemSqlite.BindIfAsked();
 
@@ -96,6 +98,9 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>Whether the last <see cref="Write{T}"/> changed any row; one that did not wrote nothing to the disk.</summary>
     public bool LastWriteChangedRows => _changed;
 
+    /// <summary>For how long the lock was held the last time.</summary>
+    public TimeSpan LastHold => _lastHold;
+
     /// <summary>Makes the next <see cref="Write{T}"/> sync its commit, and with it every earlier one.</summary>
     public void SyncNextCommit() => _fullSync = true;
 
@@ -152,6 +157,7 @@ internal sealed class SpoolFile : IDisposable
         }
 
         _lock.Acquire(LockDeadline);
+        long since = Stopwatch.GetTimestamp();
         _changed = false;
         try
         {
@@ -171,6 +177,7 @@ internal sealed class SpoolFile : IDisposable
         finally
         {
             _lock.Release(announce: _changed);
+            _lastHold = Stopwatch.GetElapsedTime(since);
         }
     }
 

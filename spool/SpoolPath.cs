@@ -42,6 +42,9 @@ public static class SpoolPath
     /// <summary>The file whose record lock says that an agent runs.</summary>
     internal static string AgentFile(string resolved) => resolved + ".agent";
 
+    /// <summary>Room that the agent keeps, to give it up when the disk is full.</summary>
+    internal static string ReserveFile(string resolved) => resolved + ".reserve";
+
     /// <summary>SQLite's write-ahead log.</summary>
     internal static string WriteAheadLog(string resolved) => resolved + "-wal";
 

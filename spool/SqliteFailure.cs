@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
 using SQLitePCL;
 
 namespace Quickq.Spool;
@@ -11,19 +12,28 @@ internal static class SqliteFailure
         string folder = Path.GetDirectoryName(path) ?? "/";
         return failure.SqliteErrorCode switch
         {
-            raw.SQLITE_FULL => new(SpoolFault.Full, path, $"the file system of {folder} is full; nothing was stored",
-                "free some space; delivered messages can be purged ('quickq-spool purge')", failure),
+            raw.SQLITE_FULL => DiskFull(path, failure),
+
+            // A full disk has other names too: where the log's index cannot grow, or a file beside the spool cannot be made.
+            raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN when FileSystemRoom.IsFull(folder) => DiskFull(path, failure),
+            raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_IOERR when FileSystemRoom.IsReadOnly(folder) => new(SpoolFault.InputOutput, path,
+                $"{folder} is on a read-only file system", "mount it writable, or name another spool; the kernel log says whether the disk is at fault", failure),
             raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new(SpoolFault.Busy, path, "another program kept the database locked",
                 "programs other than Quickq must run as 'flock " + path + ".lock ...'; try later", failure),
             raw.SQLITE_NOTADB => Schema.SpoolSchema.NotASpool(path),
             raw.SQLITE_CORRUPT => new(SpoolFault.Damaged, path, $"the spool {path} is damaged ({failure.Message})",
                 "run 'quickq-spool check'", failure),
             raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM or raw.SQLITE_AUTH => new(SpoolFault.PermissionDenied, path,
-                $"cannot write {path}: no permission, or its file system is read-only", $"use an account of the group that owns {folder}", failure),
+                $"no permission to write {path} and the files beside it", $"use an account of the group that owns {folder}", failure),
             raw.SQLITE_CONSTRAINT => new(SpoolFault.InvalidMessage, path, $"the spool refused the row: {failure.Message}", hint: null, failure),
             raw.SQLITE_TOOBIG => new(SpoolFault.InvalidMessage, path, "the message is larger than SQLite can store", hint: null, failure),
             _ => new(SpoolFault.InputOutput, path, $"reading or writing {path} failed ({failure.Message}); nothing was stored",
                 "look at the disk and the kernel log, then try again", failure),
         };
     }
+
+    /// <summary>The refusal when the file system has no room at all, not even what <c>minFreeDisk</c> keeps.</summary>
+    public static SpoolException DiskFull(string path, Exception? failure = null) => new(SpoolFault.Full, path,
+        $"the file system of {Path.GetDirectoryName(path)} is full; nothing was stored",
+        "free some space there; delivered messages can be purged ('quickq-spool purge')", failure);
 }

@@ -18,7 +18,9 @@ run_dotnet() {
     add 0 1 0
     return
   fi
-  timeout --foreground "$limit" "$program" -noColor -noLogo -xml "$report" ${runner_options[@]+"${runner_options[@]}"} \
+  local pace=()
+  [ -n "${QUICKQ_LONG:-}" ] || [ ${#runner_options[@]} -gt 0 ] || pace=(-trait- Pace=Slow)
+  timeout --foreground "$limit" "$program" "${pace[@]}" -noColor -noLogo -xml "$report" ${runner_options[@]+"${runner_options[@]}"} \
     | grep -vE '^ +(Discovering|Discovered|Starting|Finished):' || code=${PIPESTATUS[0]}
   local assembly
   assembly=$(grep -oE '<assembly [^>]*>' "$report" 2> /dev/null | head -n 1)

@@ -4,7 +4,7 @@
 #
 #   tests/run.sh [--long] [--no-build] [--only NAME]... [-- RUNNER-OPTIONS]
 #
-#   --long        also the tests that take hours (QUICKQ_LONG=1)
+#   --long        also the tests marked Pace=Slow, and the long forms of others: hours (QUICKQ_LONG=1)
 #   --only NAME   only this: a C# test project (Quickq.Spool.Tests), check, python, shell, or one shell test's name; it then runs
 #                 the developers' builds of the programs, or those that QUICKQ_SPOOL_CLI and QUICKQ_AGENT name
 #   --no-build    what is built already
@@ -80,7 +80,7 @@ finish() {
   exit
 }
 
-if ! bash packaging/install-missing.sh rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git man-db groff-base systemd lintian rpm rpmlint binutils; then
+if ! bash packaging/install-missing.sh iproute2 nftables dnsmasq-base util-linux rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git gcc libc6-dev pkg-config libfuse3-dev fuse3 e2fsprogs mount man-db groff-base systemd lintian rpm rpmlint binutils; then
   failed=1
   finish
 fi

@@ -29,10 +29,14 @@ internal sealed class BrokerDialer
 
     public delegate Task<IReadOnlyList<IPAddress>> ResolveHost(string host, CancellationToken stopping);
 
+    /// <summary>Called before each step of an attempt (each name and each address is one); none takes longer than its deadlines.</summary>
+    public Action Step { get; init; } = () => { };
+
     /// <param name="lost">Where the last connection failed: tried when nothing else will do, since a member of a cluster may accept and fail again and again.</param>
     /// <param name="stopping">Nobody wants the connection any more.</param>
     public async Task<BrokerConnection> DialAsync(IPEndPoint? lost, CancellationToken stopping)
     {
+        Step();
         var password = ReadPassword();
         var failures = new List<BrokerUnavailableException>();
         string? lostHost = null;
@@ -63,6 +67,7 @@ internal sealed class BrokerDialer
 
     private async Task<IReadOnlyList<IPEndPoint>> ResolveAsync(HostAndPort host, List<BrokerUnavailableException> failures, CancellationToken stopping)
     {
+        Step();
         try
         {
             return [.. (await _resolve(host.Host, stopping)).Select(address => new IPEndPoint(address, host.Port))];
@@ -77,6 +82,7 @@ internal sealed class BrokerDialer
 
     private async Task<BrokerConnection?> TryDialAsync(string host, IPEndPoint endpoint, Secret password, List<BrokerUnavailableException> failures, CancellationToken stopping)
     {
+        Step();
         try
         {
             return await DialAsync(host, endpoint, password, stopping);

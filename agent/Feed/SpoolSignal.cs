@@ -10,7 +10,7 @@ namespace Quickq.Agent.Feed;
 internal sealed class SpoolSignal : IDisposable
 {
     /// <summary>A look without a reason: finds what the kernel did not tell of.</summary>
-    private static readonly TimeSpan SlowPoll = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan SlowPoll = TimeSpan.FromSeconds(5);
 
     private readonly SpoolWatch _watch;
     private readonly Thread _thread;

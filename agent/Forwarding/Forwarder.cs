@@ -29,6 +29,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     public async Task RunAsync(CancellationToken stopTaking, CancellationToken abandon)
     {
         int failures = 0;
+        var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System) { Step = parts.Pulse.Beat };
         var lanes = new LaneSet(settings, parts, _window, stopTaking);
         using var pump = new Pump(settings, parts, _window, lanes, ReportState);
         while (!stopTaking.IsCancellationRequested)
@@ -36,7 +37,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             TimeSpan delay;
             try
             {
-                await using BrokerConnection connection = await BrokerConnection.OpenAsync(settings, _lost, stopTaking);
+                await using BrokerConnection connection = await dialer.DialAsync(_lost, stopTaking);
                 (long opened, long settled) = (parts.Clock.GetTimestamp(), _window.SettledCount);
                 bool moved = await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
                 failures = moved || _window.SettledCount > settled || parts.Clock.GetElapsedTime(opened) >= Lasting ? 0 : failures + 1;
@@ -59,6 +60,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
 
         ReportState("disconnected", endpoint: null, error: null);
+        parts.Pulse.Waits("for the ledger");
         await _window.WaitUntilEmptyAsync();
         parts.Ledger.Remove(_window);
     }
@@ -67,6 +69,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private async Task<bool> ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
     {
         _window.SetEndpoint(connection.Endpoint);
+        parts.Pulse.ExcusedWhile(() => connection.BlockedReason is not null);
         parts.Log.Connected(settings.Name, connection.Endpoint);
         string? reason = null;
         using var stopReading = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
@@ -86,6 +89,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
         finally
         {
+            parts.Pulse.ExcusedWhile(excuse: null);
             await lanes.CloseAsync();
             int unknown = _window.LeaveUnsettled();
             if (connection.Lost.IsCompletedSuccessfully)
@@ -138,6 +142,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             limit.CancelAfter(ForwarderService.Grace);
         }
 
+        parts.Pulse.Waits("for confirms", ForwarderService.Grace);
         try
         {
             await Task.WhenAny(_window.WaitUntilEmptyAsync(), connection.Lost).WaitAsync(limit.Token);
@@ -151,7 +156,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private void LogUnreachable(string reason, TimeSpan delay, int failures)
     {
         // One line for each new reason, not one for each attempt.
-        parts.Log.NextAttempt(settings.Name, delay);
+        parts.Log.NextAttempt(settings.Name, delay.TotalSeconds);
         if (failures == 1 || !string.Equals(reason, _reportedError, StringComparison.Ordinal))
         {
             parts.Log.ConnectFailed(settings.Name, reason);
@@ -167,12 +172,13 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
 
         (_reported, _reportedError) = (now, error ?? _reportedError);
-        var record = new ConnectionRecord(parts.ServerId, state, endpoint, parts.Clock.NowMicroseconds(), error);
+        var record = new ConnectionRecord(parts.ServerId, state, endpoint, parts.Clock.NowMicroseconds(), error is null ? null : EventText.WithoutPasswords(error));
         parts.Ledger.Post(record.Write_NeedsTransaction);
     }
 
     private async Task WaitAsync(TimeSpan delay, CancellationToken stopTaking)
     {
+        parts.Pulse.Waits("to connect again", delay);
         try
         {
             await Task.Delay(delay, parts.Clock, stopTaking);

@@ -13,7 +13,8 @@ namespace Quickq.Agent.Forwarding;
 /// Stop: reads no more, waits up to <see cref="Grace"/> for the confirms of what is in flight, commits, closes. A forwarder ends before that only by a
 /// bug: then the service faults, the process ends, and systemd starts it again; nothing is lost by that.
 /// </remarks>
-internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine line, AgentLogging logging, TimeProvider clock, ILogger<ForwarderService> log)
+internal sealed class ForwarderService(
+    AgentSettings settings, AgentCommandLine line, AgentLogging logging, SystemdNotice notice, TimeProvider clock, ILogger<ForwarderService> log)
     : BackgroundService
 {
     /// <summary>How long a stop waits for confirms.</summary>
@@ -32,14 +33,24 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
         using var watch = new SettingsWatch(line.ConfigPath);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
-        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log);
-        var upkeep = new UpkeepTasks(ledger, clock, log);
+        var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
+        var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log) { Expiry = expiry };
+        using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);
+        upkeep.Apply(settings.Spool);
+        await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
+        var watchdog = new WatchdogFeed(notice, () => [ledger.Pulse, .. forwarders.Pulses], clock, log);
+        var status = new BacklogStatus(path, signal, notice, ledger.Pulse, clock);
+
+        // Ready: the spool is open. Registering the servers may have to wait for a full disk, which a restart would not mend.
+        notice.Ready();
+        await using CancellationTokenRegistration stops = stoppingToken.Register(notice.Stopping);
+        Task watchdogRuns = watchdog.RunAsync(stoppingToken), statusRuns = status.RunAsync(stoppingToken);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
         Task upkeepRuns = upkeep.RunAsync(stoppingToken);
         Task damageIsWatched = new DamageWatch(path, ledger.Health, clock, log).RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task first = await Task.WhenAny([watch.Changed.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, .. forwarders.Tasks]);
+            Task first = await Task.WhenAny([watch.Changed.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
             if (first.IsFaulted)
             {
                 await first;
@@ -54,11 +65,13 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
 
             if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
             {
+                notice.Reloading();
                 await ReloadAsync(watch, forwarders, upkeep, stoppingToken, abandon.Token);
+                notice.Ready();
             }
         }
 
-        await Task.WhenAll([upkeepRuns, damageIsWatched, .. forwarders.Tasks]);
+        await Task.WhenAll([upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
         await ledger.StopAsync();
     }
 
@@ -66,11 +79,11 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
     {
         await Task.Delay(SettleTime, clock, CancellationToken.None);
         watch.Changed.Reset();
-        (AgentSettings? changed, IReadOnlyList<string> mistakes) = SettingsFile.Read(line.ConfigPath);
-        if (changed is null)
+        SettingsReading reading = SettingsFile.Read(line.ConfigPath);
+        if (reading.Settings is not { } changed)
         {
             // A mistake while editing must not stop deliveries: what ran goes on.
-            log.ReloadRefused(string.Join("; ", mistakes));
+            log.ReloadRefused(string.Join("; ", reading.Mistakes));
             return;
         }
 
@@ -82,7 +95,7 @@ internal sealed class ForwarderService(AgentSettings settings, AgentCommandLine 
 
         logging.SetLevel(line.Verbosity ?? changed.LogLevel);
         await forwarders.ApplyAsync(changed, stopTaking, abandon);
-        upkeep.AssignmentWanted.Set();
+        upkeep.Apply(changed.Spool);
         log.Reloaded(line.ConfigPath, changed.Servers.Count);
     }
 

@@ -3,6 +3,7 @@ using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
@@ -12,6 +13,13 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
 {
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
     private AgentSettings _settings = new();
+    private volatile Pulse[] _pulses = [];
+
+    /// <summary>One for each running forwarder. Any thread.</summary>
+    public IReadOnlyCollection<Pulse> Pulses => _pulses;
+
+    /// <summary>What says whether a message's time is over.</summary>
+    public required ExpiryClock Expiry { get; init; }
 
     /// <summary>The forwarders' tasks: none of them ends before it is told to, but by a bug.</summary>
     public IEnumerable<Task> Tasks => _running.Values.Select(running => running.Task);
@@ -32,9 +40,12 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, clock, random, log);
-            _running.Add(server.Name, new Running(server, ids[server.Name], stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
+            var pulse = new Pulse(server.Name, clock);
+            var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, pulse, clock, random, log) { Expiry = Expiry };
+            _running.Add(server.Name, new Running(server, ids[server.Name], pulse, stop, giveUp, new Forwarder(server, parts).RunAsync(stop.Token, giveUp.Token)));
         }
+
+        _pulses = [.. _running.Values.Select(running => running.Pulse)];
     }
 
     /// <summary>Another file has taken the place of the spool: makes the servers known to it. A forwarder whose server has another id there starts anew.</summary>
@@ -67,7 +78,9 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
             running.GiveUp.Dispose();
             _running.Remove(running.Settings.Name);
         }
+
+        _pulses = [.. _running.Values.Select(running => running.Pulse)];
     }
 
-    private sealed record Running(ServerSettings Settings, long ServerId, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
+    private sealed record Running(ServerSettings Settings, long ServerId, Pulse Pulse, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
 }

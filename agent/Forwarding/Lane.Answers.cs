@@ -58,6 +58,7 @@ internal sealed partial class Lane
                 return; // the connection is gone, and the forwarder tidies up
             }
 
+            _closings++;
             if (_publisher is { } publisher)
             {
                 _closed.Add(publisher);

@@ -33,6 +33,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     private long _suspendedAt;
     private TimeSpan _probeAfter;
     private ulong _sweptTo = 1;
+    private int _closings;
     private long _lastAnswerAt;
     private long? _skippedFrom;
     private long? _rewindTo;
@@ -47,14 +48,14 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
         Isolating,
     }
 
-    /// <summary>Whether a message may be published now.</summary>
+    /// <summary>Whether a message may be published now. Not before the feed has gone back for what a closed channel took with it: order wants that.</summary>
     public bool Accepts
     {
         get
         {
             lock (_gate)
             {
-                return _mode == Mode.Open || (_mode == Mode.Probing && _unconfirmed.Count == 0);
+                return _rewindTo is null && (_mode == Mode.Open || (_mode == Mode.Probing && _unconfirmed.Count == 0));
             }
         }
     }
@@ -104,6 +105,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
         {
             long? rewind = _rewindTo;
             _rewindTo = null;
+            _skippedFrom = _skippedFrom >= rewind ? null : _skippedFrom;
             return rewind;
         }
     }
@@ -134,8 +136,44 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     }
 
     /// <summary>Publishes one message that entered the window. Its answer goes to the window.</summary>
-    public async ValueTask PublishAsync(BrokerConnection connection, FeedMessage message, BrokerMessage encoded)
+    public ValueTask PublishAsync(BrokerConnection connection, FeedMessage message, BrokerMessage encoded) => PublishAsync(connection, message, encoded, closings: null);
+
+    /// <summary>Does what is due: disposes closed channels, begins a probe, sends the next group of suspects.</summary>
+    public async ValueTask AdvanceAsync(BrokerConnection connection, Func<FeedMessage, BrokerMessage?> encode)
     {
+        await DisposeClosedAsync();
+        bool due, ask;
+        int closings;
+        IReadOnlyList<FeedMessage> group = [];
+        lock (_gate)
+        {
+            closings = _closings;
+            due = _mode == Mode.Suspended && ProbeIn_NeedsLock() == TimeSpan.Zero;
+            ask = due && _missing;
+            if (_mode == Mode.Isolating && _unconfirmed.Count == 0)
+            {
+                group = _search!.NextGroup();
+            }
+        }
+
+        if (due)
+        {
+            await ProbeAsync(connection, ask);
+        }
+
+        foreach (FeedMessage message in group)
+        {
+            // Not null: it was encoded before, when it first went out. Should the channel close amid the group, the rest of it stays: order wants that.
+            await PublishAsync(connection, message, encode(message)!.Value, closings);
+        }
+    }
+
+    /// <summary>Settles a message that entered the window and is not sent.</summary>
+    public void Settle(FeedMessage message, PublishOutcome outcome, string? reason) => _context.Settle(message, outcome, reason);
+
+    private async ValueTask PublishAsync(BrokerConnection connection, FeedMessage message, BrokerMessage encoded, int? closings)
+    {
+        _context.Pulse.Beat();
         ConfirmedPublisher? publisher = _publisher;
         if (publisher is null)
         {
@@ -148,13 +186,17 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
 
         lock (_gate)
         {
-            if (!ReferenceEquals(publisher, _publisher))
+            bool mayGo = closings is { } then ? then == _closings : _search is null && _rewindTo is null && _mode != Mode.Suspended;
+            if (!mayGo || !ReferenceEquals(publisher, _publisher))
             {
                 // The channel closed since, and this message was not in flight: a suspect goes out with the next group, any other is simply read again.
-                if (_search?.Left.Contains(message) is not true)
+                if (closings is null)
                 {
-                    _context.Window.Leave(message);
-                    _rewindTo = Math.Min(_rewindTo ?? message.Seq, message.Seq);
+                    LeaveAndLookAgain_NeedsLock([message]);
+                    if (_mode == Mode.Open)
+                    {
+                        LookAgain_NeedsLock();
+                    }
                 }
 
                 return;
@@ -188,37 +230,6 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
         }
     }
 
-    /// <summary>Settles a message that entered the window and is not sent.</summary>
-    public void Settle(FeedMessage message, PublishOutcome outcome, string? reason) => _context.Settle(message, outcome, reason);
-
-    /// <summary>Does what is due: disposes closed channels, begins a probe, sends the next group of suspects.</summary>
-    public async ValueTask AdvanceAsync(BrokerConnection connection, Func<FeedMessage, BrokerMessage?> encode)
-    {
-        await DisposeClosedAsync();
-        bool due, ask;
-        IReadOnlyList<FeedMessage> group = [];
-        lock (_gate)
-        {
-            due = _mode == Mode.Suspended && ProbeIn_NeedsLock() == TimeSpan.Zero;
-            ask = due && _missing;
-            if (_mode == Mode.Isolating && _unconfirmed.Count == 0)
-            {
-                group = _search!.NextGroup();
-            }
-        }
-
-        if (due)
-        {
-            await ProbeAsync(connection, ask);
-        }
-
-        foreach (FeedMessage message in group)
-        {
-            // Not null: it was encoded before, when it first went out.
-            await PublishAsync(connection, message, encode(message)!.Value);
-        }
-    }
-
     /// <summary>The connection is gone. The forwarder empties the window and reads everything anew.</summary>
     public void ConnectionLost()
     {
@@ -249,6 +260,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
             await publisher.DisposeAsync();
         }
 
+        _context.Pulse.Beat();
         await DisposeClosedAsync();
     }
 
@@ -263,6 +275,7 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
 
         foreach (ConfirmedPublisher publisher in closed)
         {
+            _context.Pulse.Beat();
             await publisher.DisposeAsync();
         }
     }

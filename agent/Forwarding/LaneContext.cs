@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
@@ -11,9 +12,14 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class LaneContext(
     ServerSettings settings, string exchange, ForwarderParts parts, InFlightWindow window, Action wake, CancellationToken stopping)
 {
+    private const int MostRemembered = 10_000;
+
     private readonly ForwarderParts _parts = parts;
+    private string? _suspendedFor;
 
     public TimeProvider Clock => _parts.Clock;
+
+    public Pulse Pulse => _parts.Pulse;
 
     public InFlightWindow Window { get; } = window;
 
@@ -23,6 +29,9 @@ internal sealed class LaneContext(
     public RetrySchedule Schedule { get; } = RetrySchedule.ForRefusals(parts.Random);
 
     public CancellationToken Stopping { get; } = stopping;
+
+    /// <summary>Messages that made the broker close a channel, until they are settled in another way.</summary>
+    public required ConcurrentDictionary<long, bool> ClosedChannel { get; init; }
 
     /// <summary>Whether the broker is to say which messages no queue received.</summary>
     public bool Mandatory => settings.Unroutable != Unroutable.Ignore;
@@ -36,6 +45,20 @@ internal sealed class LaneContext(
     /// <summary>Hands an outcome to the ledger.</summary>
     public void Settle(FeedMessage message, PublishOutcome outcome, string? reason)
     {
+        if (outcome is PublishOutcome.Refused or PublishOutcome.RefusedForGood)
+        {
+            if (ClosedChannel.Count >= MostRemembered)
+            {
+                ClosedChannel.Clear(); // each of them costs its neighbours a repeat once more, no worse
+            }
+
+            ClosedChannel[message.Seq] = true;
+        }
+        else if (!ClosedChannel.IsEmpty)
+        {
+            ClosedChannel.TryRemove(message.Seq, out _);
+        }
+
         Verdict verdict = OutcomePolicy.Decide(outcome, settings.Unroutable);
         var settlement = new Settlement(message.Seq, verdict.State, Clock.NowMicroseconds(), verdict.Unrouted, reason, verdict.Attempted);
         if (Window.Settle(settlement))
@@ -49,17 +72,24 @@ internal sealed class LaneContext(
         }
     }
 
-    /// <summary>Logs and records that the exchange is suspended.</summary>
+    /// <summary>Records that the exchange is suspended; logs it once for each new reason, not again after each probe.</summary>
     public void ReportSuspended(string reason, TimeSpan delay)
     {
         long now = Clock.NowMicroseconds();
-        _parts.Log.ExchangeSuspended(settings.Name, exchange, reason, delay);
+        if (!string.Equals(reason, _suspendedFor, StringComparison.Ordinal))
+        {
+            _suspendedFor = reason;
+            _parts.Log.ExchangeSuspended(settings.Name, exchange, reason);
+        }
+
+        _parts.Log.NextProbe(settings.Name, exchange, delay.TotalSeconds);
         Record(new SuspensionRecord(_parts.ServerId, exchange, reason, now, now + (delay.Ticks / TimeSpan.TicksPerMicrosecond)));
     }
 
     /// <summary>Logs and records that the exchange takes messages again.</summary>
     public void ReportResumed()
     {
+        _suspendedFor = null;
         _parts.Log.ExchangeResumed(settings.Name, exchange);
         Record(new SuspensionRecord(_parts.ServerId, exchange, Reason: null, Clock.NowMicroseconds(), NextProbeAt: 0));
     }

@@ -1,24 +1,28 @@
+using System.Collections.Concurrent;
 using Quickq.Agent.Settings;
 
 namespace Quickq.Agent.Forwarding;
 
 /// <summary>The lanes of one server, one for each exchange that a message was meant for. They outlive connections: a suspension does.</summary>
+/// <remarks>A message that made the broker close a channel goes another time by a side lane of its exchange: should it do so again, no innocent one is sent twice for it.</remarks>
 internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InFlightWindow window, CancellationToken stopping)
 {
     private readonly Dictionary<string, Lane> _byExchange = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Lane> _aside = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<long, bool> _closedChannel = new();
     private long _forgivenAt = parts.Clock.GetTimestamp();
     private long _sweptAt = parts.Clock.GetTimestamp();
 
     /// <summary>Set when the state of a lane changes, or the connection is blocked or free again.</summary>
     public Wakeup Changed { get; } = new();
 
-    public IReadOnlyCollection<Lane> All => _byExchange.Values;
+    public IEnumerable<Lane> All => _byExchange.Values.Concat(_aside.Values);
 
     /// <summary>For how long the broker has answered nothing at all, although messages were out and it could; zero when none are out.</summary>
-    public TimeSpan Silence => _byExchange.Values.Min(lane => lane.Silence) is not { } silence ? TimeSpan.Zero : silence < SinceForgiven ? silence : SinceForgiven;
+    public TimeSpan Silence => All.Min(lane => lane.Silence) is not { } silence ? TimeSpan.Zero : silence < SinceForgiven ? silence : SinceForgiven;
 
     /// <summary>When the first of the lanes wants attention; null when none does by itself.</summary>
-    public TimeSpan? DueIn => _byExchange.Values.Min(lane => lane.DueIn);
+    public TimeSpan? DueIn => All.Min(lane => lane.DueIn);
 
     private TimeSpan SinceForgiven => parts.Clock.GetElapsedTime(Volatile.Read(ref _forgivenAt));
 
@@ -31,7 +35,7 @@ internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InF
         if (SinceForgiven >= deadline && parts.Clock.GetElapsedTime(_sweptAt) >= deadline)
         {
             _sweptAt = parts.Clock.GetTimestamp();
-            foreach (Lane lane in _byExchange.Values)
+            foreach (Lane lane in All)
             {
                 lane.DeferOverdue();
             }
@@ -43,7 +47,7 @@ internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InF
     {
         foreach (string exchange in exchanges)
         {
-            For(exchange).ProbeNow();
+            For(_byExchange, exchange).ProbeNow();
         }
     }
 
@@ -63,24 +67,27 @@ internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InF
         return closed ?? (IReadOnlyCollection<string>)[];
     }
 
-    public Lane For(string exchange)
-    {
-        if (!_byExchange.TryGetValue(exchange, out Lane? lane))
-        {
-            lane = new Lane(new LaneContext(settings, exchange, parts, window, Changed.Set, stopping));
-            _byExchange.Add(exchange, lane);
-        }
-
-        return lane;
-    }
+    /// <summary>The way that a message for this exchange goes.</summary>
+    public Lane For(string exchange, long seq) => For(_closedChannel.ContainsKey(seq) ? _aside : _byExchange, exchange);
 
     /// <summary>Closes the channels; what they knew of messages in flight is forgotten.</summary>
     public async ValueTask CloseAsync()
     {
-        foreach (Lane lane in _byExchange.Values)
+        foreach (Lane lane in All)
         {
             await lane.DisposeAsync();
             lane.ConnectionLost();
         }
+    }
+
+    private Lane For(Dictionary<string, Lane> lanes, string exchange)
+    {
+        if (!lanes.TryGetValue(exchange, out Lane? lane))
+        {
+            lane = new Lane(new LaneContext(settings, exchange, parts, window, Changed.Set, stopping) { ClosedChannel = _closedChannel });
+            lanes.Add(exchange, lane);
+        }
+
+        return lane;
     }
 }

@@ -1,12 +1,13 @@
 using System.Text.Json;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Feed;
+using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
 
 /// <summary>From a row of the spool to what goes to the broker. Remembers the last few forms of properties: most messages share theirs.</summary>
-internal sealed class MessageEncoding(string defaultExchange, TimeProvider clock)
+internal sealed class MessageEncoding(string defaultExchange, ExpiryClock expiry)
 {
     private const int MaxRemembered = 64;
 
@@ -16,7 +17,7 @@ internal sealed class MessageEncoding(string defaultExchange, TimeProvider clock
     public string ExchangeOf(FeedMessage message) => message.Exchange ?? defaultExchange;
 
     /// <summary>True when its time to live has run out.</summary>
-    public bool IsExpired(FeedMessage message) => message.ExpiresAt is { } expiresAt && expiresAt <= clock.NowMicroseconds();
+    public bool IsExpired(FeedMessage message) => message.ExpiresAt is { } expiresAt && expiry.IsOver(expiresAt);
 
     /// <summary>The message for the broker; null, with the reason, when a foreign writer stored properties that cannot be read.</summary>
     public BrokerMessage? Encode(FeedMessage message, out string? fault)
@@ -35,7 +36,7 @@ internal sealed class MessageEncoding(string defaultExchange, TimeProvider clock
     }
 
     private TimeSpan? TimeLeft(FeedMessage message) =>
-        message.ExpiresAt is { } expiresAt ? TimeSpan.FromMicroseconds(Math.Max(0, expiresAt - clock.NowMicroseconds())) : null;
+        message.ExpiresAt is { } expiresAt ? expiry.TimeLeft(message.CreatedAt, expiresAt) : null;
 
     private MessageProperties PropertiesOf(FeedMessage message)
     {

@@ -16,12 +16,9 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
     private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
 
-    /// <summary>So long at most does a full window keep from seeing what else is there: a pause, a connection that gives no answers.</summary>
-    private static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(5);
-
     private const int MaxPage = 256;
 
-    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Clock);
+    private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
     private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
     private SpoolFeed? _feed;
     private Task? _armed;
@@ -33,21 +30,29 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         connection.BlockedChanged += () => NoteBlocking(connection);
         _feed?.GoBackBefore(1);
+        bool troubled = false;
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
             lanes.Changed.Reset();
+            parts.Pulse.Waits("reading the spool", Pulse.SlowDisk);
             try
             {
                 await StepAsync(connection, stopTaking);
+                troubled = false;
             }
             catch (Exception trouble) when (trouble is SqliteException or SpoolException)
             {
-                // Nothing was lost: what is pending is read again.
-                parts.Log.FeedMustWait(trouble.Message);
+                // Nothing was lost: what is pending is read again. One line for the trouble, not one for each attempt.
+                if (!troubled)
+                {
+                    parts.Log.FeedMustWait(trouble.Message);
+                }
+
+                troubled = true;
                 parts.Ledger.Health.Note(trouble);
                 _feed?.Dispose();
                 _feed = null;
-                await WaitAsync(connection, stopTaking, SpoolFeed.RetryAfter);
+                await WaitAsync(connection, stopTaking, "to read the spool again", SpoolFeed.RetryAfter);
             }
         }
     }
@@ -65,7 +70,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (_feed.ReadMarks() is not { } marks)
         {
             // The spool was replaced and the servers are not known to the new one yet: this forwarder is replaced too.
-            await WaitAsync(connection, stopTaking, limit: SpoolFeed.RetryAfter);
+            await WaitAsync(connection, stopTaking, "to read the spool again", limit: SpoolFeed.RetryAfter);
             return;
         }
 
@@ -77,7 +82,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (StopReason(connection, marks) is { } waiting)
         {
             SetState(waiting.State, connection, waiting.Reason);
-            await WaitAsync(connection, stopTaking, limit: null);
+            await WaitAsync(connection, stopTaking, waiting.State);
             return;
         }
 
@@ -86,7 +91,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         (int count, long bytes) = window.Room();
         if (count < _worthwhileRoom)
         {
-            await WaitForRoomAsync(connection, stopTaking);
+            await WaitAsync(connection, stopTaking, "for confirms", limit: null, window.WaitForRoomAsync(_worthwhileRoom));
             return;
         }
 
@@ -103,7 +108,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
         else
         {
-            await WaitAsync(connection, stopTaking, lanes.DueIn);
+            await WaitAsync(connection, stopTaking, "for messages", lanes.DueIn, _armed);
         }
     }
 
@@ -116,7 +121,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     {
         foreach (FeedMessage message in page)
         {
-            Lane lane = lanes.For(_encoding.ExchangeOf(message));
+            Lane lane = lanes.For(_encoding.ExchangeOf(message), message.Seq);
             if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null)
             {
                 // The rest of the page is read again.
@@ -197,6 +202,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>
     private async Task LookBackAsync(SpoolFeed feed)
     {
+        parts.Pulse.Waits("for the ledger");
         long? rewind = await parts.Ledger.RunAsync(connection =>
         {
             long? mark = connection.ExecuteScalar<long?>("SELECT rewind FROM server WHERE id = @id", new { id = parts.ServerId });
@@ -230,26 +236,19 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         report(state, connection.Endpoint, reason is null ? null : $"{state} by the broker: {reason}");
     }
 
-    /// <summary>Waits until the window has room for a page. What comes into the spool meanwhile is no reason to look: most of it is the ledger's own.</summary>
-    private Task WaitForRoomAsync(BrokerConnection connection, CancellationToken stopTaking) =>
-        WaitForAnyAsync(connection, stopTaking, LookAnyway, window.WaitForRoomAsync(_worthwhileRoom));
-
-    /// <summary>Waits for any of: a change of the lanes or of the connection, a look into the spool being due, the end.</summary>
-    private Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan? limit)
+    /// <summary>Waits for any of: a change of the lanes or of the connection, the given condition, a look into the spool being due, the end.</summary>
+    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
     {
+        // Whatever it waits for: the signal's slow poll turns the loop.
+        parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
         if (_armed is null || _armed.IsCompleted)
         {
             _armed = parts.Signal.NextChange;
         }
 
-        return WaitForAnyAsync(connection, stopTaking, limit ?? Timeout.InfiniteTimeSpan, _armed);
-    }
-
-    private async Task WaitForAnyAsync(BrokerConnection connection, CancellationToken stopTaking, TimeSpan limit, Task condition)
-    {
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
-        Task end = Task.Delay(limit, parts.Clock, ends.Token);
-        await Task.WhenAny(connection.Lost, lanes.Changed.Next, condition, end);
+        Task end = Task.Delay(limit ?? Timeout.InfiniteTimeSpan, parts.Clock, ends.Token);
+        await Task.WhenAny(connection.Lost, lanes.Changed.Next, _armed, end, condition ?? end);
         await ends.CancelAsync();
     }
 }

@@ -25,14 +25,7 @@ internal sealed class DeliveryLedger : IDisposable
     /// <summary>Under load so much time passes between two commits, so that one commit carries many settlements. An idle ledger commits at once.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>The log's size on disk does not fall while somebody reads: then it is no reason for another checkpoint at once.</summary>
-    private static readonly TimeSpan CheckpointPace = TimeSpan.FromSeconds(1);
-    private const long LogGrowth = 8L << 20;
-    private static readonly TimeSpan SyncAfter = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
-
-    private readonly SpoolFile _file;
+    private readonly LedgerFile _file;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly SettlementWriter _writer;
@@ -42,20 +35,20 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly ManualResetEventSlim _stop = new();
     private readonly Thread _thread;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _unsynced;
-    private long _syncedAt;
-    private long _checkpointedAt, _logSizeThen;
+    private volatile bool _checkpointWanted;
 
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
     {
-        _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
+        Pulse = new Pulse("the ledger", clock);
+        _file = new LedgerFile(spoolPath, Health, Pulse, clock, log);
         _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
-        _syncedAt = clock.GetTimestamp();
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
     }
+
+    public Pulse Pulse { get; }
 
     /// <summary>What became known about the spool's file.</summary>
     public SpoolHealth Health { get; } = new();
@@ -81,29 +74,44 @@ internal sealed class DeliveryLedger : IDisposable
     public Task<T> RunAsync<T>(Func<SqliteConnection, T> job)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _jobs.Enqueue(new Job(
-            connection =>
-            {
-                T result = job(connection);
-                return () => done.SetResult(result);
-            },
+        Enqueue(new Job(
+            connection => { T result = job(connection); return () => done.SetResult(result); },
             done.SetException));
-        _work.Set();
         return done.Task;
     }
 
-    /// <summary>Has a record written soon; whoever posts it needs no answer.</summary>
-    public void Post(Action<SqliteConnection> record)
+    /// <summary>As <see cref="RunAsync"/>, and tells for how long the lock was held for it: producers waited so long.</summary>
+    public Task<(T Result, TimeSpan Held)> RunTimedAsync<T>(Func<SqliteConnection, T> job)
     {
-        _jobs.Enqueue(new Job(
+        var done = new TaskCompletionSource<(T, TimeSpan)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Enqueue(new Job(
             connection =>
             {
-                record(connection);
-                return static () => { };
+                T result = job(connection);
+                return () => done.SetResult((result, _file.LastHold));
             },
-            _log.RecordFailed));
+            done.SetException));
+        return done.Task;
+    }
+
+    /// <summary>Moves the log into the main file if it is over its limit: it grows without the ledger's doing while producers add and no server answers.</summary>
+    public void CheckpointSoon()
+    {
+        _checkpointWanted = true;
         _work.Set();
     }
+
+    /// <summary>Has a record written soon; whoever posts it needs no answer.</summary>
+    public void Post(Action<SqliteConnection> record) => Enqueue(new Job(
+        connection =>
+        {
+            record(connection);
+            return static () => { };
+        },
+        _log.RecordFailed));
+
+    /// <summary>From now on a write that fails is not tried again: the agent stops, and what the spool could not take is sent again at the next start.</summary>
+    public void GiveUp() => _file.GiveUp();
 
     /// <summary>Commits and syncs what was handed over, then ends the thread.</summary>
     public Task StopAsync()
@@ -115,6 +123,7 @@ internal sealed class DeliveryLedger : IDisposable
 
     public void Dispose()
     {
+        GiveUp();
         _stop.Set();
         _work.Set();
         _thread.Join();
@@ -130,7 +139,9 @@ internal sealed class DeliveryLedger : IDisposable
         while (true)
         {
             bool stopping = _stop.IsSet;
+            Pulse.Waits("writing to the spool", Pulse.SlowDisk);
             RunJobs();
+            CheckpointIfWanted();
             if (WriteSettlements())
             {
                 TimeSpan rest = Pace - _clock.GetElapsedTime(lastCommit);
@@ -140,18 +151,34 @@ internal sealed class DeliveryLedger : IDisposable
                     _stop.Wait(rest);
                 }
 
-                CheckpointIfNeeded();
+                _file.CheckpointIfNeeded();
                 continue;
             }
 
-            SyncIfDue(stopping);
+            _file.SyncIfDue(stopping);
             if (stopping && _jobs.IsEmpty)
             {
                 _stopped.SetResult();
                 return;
             }
 
-            _work.WaitOne(_unsynced ? SyncAfter : Timeout.InfiniteTimeSpan);
+            Pulse.Waits("work to come");
+            _work.WaitOne(_file.HasUnsynced ? LedgerFile.SyncAfter : Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Enqueue(Job job)
+    {
+        _jobs.Enqueue(job);
+        _work.Set();
+    }
+
+    private void CheckpointIfWanted()
+    {
+        if (_checkpointWanted)
+        {
+            _checkpointWanted = false;
+            _file.CheckpointIfNeeded();
         }
     }
 
@@ -161,7 +188,7 @@ internal sealed class DeliveryLedger : IDisposable
         {
             Action? completed = null;
             Exception? fault = null;
-            WriteUntilItWorks(connection =>
+            bool written = _file.WriteUntilItWorks(connection =>
             {
                 try
                 {
@@ -172,13 +199,13 @@ internal sealed class DeliveryLedger : IDisposable
                     fault = error; // the asker's own mistake: it gets it back, and the ledger lives on
                 }
             });
-            if (fault is null)
+            if (written && fault is null)
             {
                 completed!();
             }
             else
             {
-                job.Failed(fault);
+                job.Failed(fault ?? new OperationCanceledException("the agent stops, and the spool cannot be written"));
             }
         }
     }
@@ -199,7 +226,7 @@ internal sealed class DeliveryLedger : IDisposable
             return false;
         }
 
-        WriteUntilItWorks(connection =>
+        _file.WriteUntilItWorks(connection =>
         {
             long now = _clock.NowMicroseconds();
             foreach ((_, DeliveryRate rate, SettlementBatch batch) in batches)
@@ -207,93 +234,14 @@ internal sealed class DeliveryLedger : IDisposable
                 rate.Count_NeedsTransaction(connection, batch.Server, _writer.Write_NeedsTransaction(connection, batch), now);
             }
         });
+
+        // Also when it gave up: then the agent stops, nobody settles the rows any more, and they are pending still at the next start.
         foreach ((ISettlementSource source, _, SettlementBatch batch) in batches)
         {
             source.Committed(batch);
         }
 
         return true;
-    }
-
-    private void WriteUntilItWorks(Action<SqliteConnection> work)
-    {
-        TimeSpan delay = FirstRetry;
-        while (true)
-        {
-            bool sync = _clock.GetElapsedTime(_syncedAt) >= SyncAfter;
-            try
-            {
-                if (sync)
-                {
-                    _file.SyncNextCommit();
-                }
-
-                _file.Write(connection => { work(connection); return true; });
-                NoteSync(sync);
-                if (delay != FirstRetry)
-                {
-                    _log.LedgerWorksAgain();
-                }
-
-                return;
-            }
-            catch (SpoolException trouble)
-            {
-                // Nothing is lost: the batch is still in memory, its rows still pending.
-                Health.Note(trouble);
-                if (delay == FirstRetry)
-                {
-                    _log.LedgerMustWait(trouble.Message);
-                }
-
-                _stop.Wait(delay);
-                delay = delay * 2 < LastRetry ? delay * 2 : LastRetry;
-            }
-        }
-    }
-
-    private void SyncIfDue(bool atOnce)
-    {
-        if (_unsynced && (atOnce || _clock.GetElapsedTime(_syncedAt) >= SyncAfter))
-        {
-            _syncedAt = 0;
-            WriteUntilItWorks(static connection => connection.Execute("UPDATE tally SET value = value WHERE name = 'removed'"));
-        }
-    }
-
-    private void NoteSync(bool asked)
-    {
-        // A transaction that changed nothing wrote nothing, and synced nothing.
-        if (!_file.LastWriteChangedRows)
-        {
-            return;
-        }
-
-        _unsynced = !asked;
-        if (asked)
-        {
-            _syncedAt = _clock.GetTimestamp();
-        }
-    }
-
-    private void CheckpointIfNeeded()
-    {
-        string log = SpoolPath.WriteAheadLog(_file.Path);
-        if (_clock.GetElapsedTime(_checkpointedAt) < CheckpointPace && FileIdentity.SizeOf(log) - _logSizeThen < LogGrowth)
-        {
-            return;
-        }
-
-        try
-        {
-            Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: false);
-        }
-        catch (SpoolException trouble)
-        {
-            _log.CheckpointFailed(trouble.Message);
-        }
-
-        (_checkpointedAt, _logSizeThen) = (_clock.GetTimestamp(), FileIdentity.SizeOf(log));
     }
 
     private sealed record Job(Func<SqliteConnection, Action> Work, Action<Exception> Failed);

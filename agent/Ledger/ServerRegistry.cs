@@ -76,7 +76,8 @@ internal static class ServerRegistry
         return connection.ExecuteScalar<long>("SELECT value FROM tally WHERE name = 'unassigned'");
     }
 
-    private static void WriteSetting_NeedsTransaction(SqliteConnection connection, string name, long? value)
+    /// <summary>Writes one of the spool's settings; null takes it away.</summary>
+    public static void WriteSetting_NeedsTransaction(SqliteConnection connection, string name, long? value)
     {
         connection.Execute("DELETE FROM setting WHERE name = @name AND (@value IS NULL OR value <> @value)", new { name, value = value?.ToString(CultureInfo.InvariantCulture) });
         if (value is not null)

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
 using Quickq.Spool;
@@ -8,18 +10,13 @@ namespace Quickq.Agent.Ledger;
 /// <remarks>
 /// Goes by sequence number, and only to rows that are still there. A confirm always wins: a message that an operator held or cancelled while it was
 /// in flight becomes delivered. A refusal does not undo what an operator said meanwhile.
-/// The delivered ones of a batch, which are nearly all, are written by one statement for each run of sequence numbers without a gap, mostly a single one: running one
-/// for each message cost three times the processor time, and naming each in a list costs a third more than the run.
+/// The delivered ones of a batch, which are nearly all, are written by one statement: running one for each message cost three times the processor time.
 /// </remarks>
 internal sealed class SettlementWriter(RetrySchedule refusals)
 {
-    /// <summary>Shorter ones than this on average are listed instead: each run is a statement.</summary>
-    private const int WorthwhileRun = 8;
-
-    private readonly List<long> _seqs = [];
+    private readonly StringBuilder _numbers = new();
     private SqliteConnection? _preparedFor;
-    private SqliteCommand _deliverRun = null!;
-    private SqliteCommand _deliverListed = null!;
+    private SqliteCommand _deliverPending = null!;
     private SqliteCommand _selectRow = null!;
     private SqliteCommand _settle = null!;
 
@@ -56,28 +53,19 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
 
     private void Deliver_NeedsTransaction(SettlementBatch batch, List<Settlement> delivered, BacklogChange change)
     {
-        _seqs.Clear();
+        _numbers.Clear().Append('[');
         foreach (Settlement settlement in delivered)
         {
-            _seqs.Add(settlement.Seq);
+            _numbers.Append(CultureInfo.InvariantCulture, $"{settlement.Seq},");
             change.Unrouted += settlement.Unrouted ? 1 : 0;
         }
 
-        _seqs.Sort();
-        List<SeqRun> runs = SeqRun.Split(_seqs);
-        int rows = 0;
-        if (_seqs.Count >= runs.Count * WorthwhileRun)
-        {
-            foreach (SeqRun run in runs)
-            {
-                rows += Deliver_NeedsTransaction(_deliverRun.Set("$first", run.First).Set("$last", run.Last), batch, delivered[^1].At);
-            }
-        }
-        else
-        {
-            rows = Deliver_NeedsTransaction(_deliverListed.Set("$numbers", $"[{string.Join(',', _seqs)}]"), batch, delivered[^1].At);
-        }
-
+        _numbers[^1] = ']';
+        int rows = _deliverPending.Set("$numbers", _numbers.ToString())
+            .Set("$server", batch.Server)
+            .Set("$at", delivered[^1].At)
+            .Set("$endpoint", batch.Endpoint)
+            .ExecuteNonQuery();
         change.Move(DeliveryState.Pending, DeliveryState.Delivered, rows);
         if (rows < delivered.Count)
         {
@@ -88,9 +76,6 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
             }
         }
     }
-
-    private static int Deliver_NeedsTransaction(SqliteCommand deliver, SettlementBatch batch, long at) =>
-        deliver.Set("$server", batch.Server).Set("$at", at).Set("$endpoint", batch.Endpoint).ExecuteNonQuery();
 
     private void Settle_NeedsTransaction(SettlementBatch batch, in Settlement settlement, BacklogChange change)
     {
@@ -132,9 +117,12 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
             return;
         }
 
-        const string deliver = "UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = NULL WHERE server = $server AND state = 'pending'";
-        _deliverRun = connection.Prepare($"{deliver} AND message BETWEEN $first AND $last", "$first", "$last", "$server", "$at", "$endpoint");
-        _deliverListed = connection.Prepare($"{deliver} AND message IN (SELECT value FROM json_each($numbers))", "$numbers", "$server", "$at", "$endpoint");
+        _deliverPending = connection.Prepare(
+            """
+            UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = NULL
+            WHERE message IN (SELECT value FROM json_each($numbers)) AND server = $server AND state = 'pending'
+            """,
+            "$numbers", "$server", "$at", "$endpoint");
         _selectRow = connection.Prepare("SELECT state, attempts FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
         _settle = connection.Prepare(
             """

@@ -32,8 +32,11 @@ internal static partial class AgentLog
     [LoggerMessage(202, LogLevel.Information, "{Server}: {Count} messages were in flight and are sent again")]
     public static partial void SendsAgain(this ILogger log, string server, int count);
 
-    [LoggerMessage(210, LogLevel.Warning, "{Server}: exchange '{Exchange}' is suspended: {Reason}; its messages wait, next probe in {Delay}")]
-    public static partial void ExchangeSuspended(this ILogger log, string server, string exchange, string reason, TimeSpan delay);
+    [LoggerMessage(210, LogLevel.Warning, "{Server}: exchange '{Exchange}' is suspended: {Reason}; its messages wait, one of them probes it from time to time")]
+    public static partial void ExchangeSuspended(this ILogger log, string server, string exchange, string reason);
+
+    [LoggerMessage(213, LogLevel.Debug, "{Server}: exchange '{Exchange}' is still suspended, next probe in {Seconds:0.0} s")]
+    public static partial void NextProbe(this ILogger log, string server, string exchange, double seconds);
 
     [LoggerMessage(211, LogLevel.Information, "{Server}: exchange '{Exchange}' takes messages again")]
     public static partial void ExchangeResumed(this ILogger log, string server, string exchange);

@@ -8,6 +8,9 @@ namespace Quickq.Agent.Observability;
 /// </summary>
 internal static partial class AgentLog
 {
+    public const int LinesLeftOutId = 7;
+    public const int ServerLinesLeftOutId = 8;
+
     [LoggerMessage(1, LogLevel.Information, "quickq-agent {Version} runs with {Config} on the spool {Spool}, pid {Pid}")]
     public static partial void Started(this ILogger log, string version, string config, string spool, int pid);
 
@@ -19,6 +22,24 @@ internal static partial class AgentLog
 
     [LoggerMessage(4, LogLevel.Warning, "{Note}")]
     public static partial void ConfigurationNote(this ILogger log, string note);
+
+    [LoggerMessage(LinesLeftOutId, LogLevel.Warning, "{Count} more lines of the kind {Kind} were left out within {Delay}")]
+    public static partial void LinesLeftOut(this ILogger log, long count, string kind, TimeSpan delay);
+
+    [LoggerMessage(ServerLinesLeftOutId, LogLevel.Warning, "{Server}: {Count} more lines of the kind {Kind} were left out within {Delay}")]
+    public static partial void ServerLinesLeftOut(this ILogger log, string server, long count, string kind, TimeSpan delay);
+
+    [LoggerMessage(9, LogLevel.Warning, "{Count} log records were lost while the journal took none")]
+    public static partial void JournalLost(this ILogger log, long count);
+
+    [LoggerMessage(10, LogLevel.Critical, "no progress of {Who} for {Delay} ({Doing}): systemd's watchdog is no longer fed and will restart the agent")]
+    public static partial void WatchdogStarves(this ILogger log, string who, TimeSpan delay, string doing);
+
+    [LoggerMessage(11, LogLevel.Warning, "everything makes progress again, the watchdog is fed")]
+    public static partial void WatchdogFedAgain(this ILogger log);
+
+    [LoggerMessage(12, LogLevel.Critical, "the agent ends by a fault of its own")]
+    public static partial void Fault(this ILogger log, Exception fault);
 
     [LoggerMessage(100, LogLevel.Information, "{Server}: connected to {Endpoint}")]
     public static partial void Connected(this ILogger log, string server, string endpoint);
@@ -41,6 +62,6 @@ internal static partial class AgentLog
     [LoggerMessage(120, LogLevel.Information, "{Server}: that connection broke a deadline and was given up, the {Count}. so far")]
     public static partial void GaveUp(this ILogger log, string server, int count);
 
-    [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Delay}")]
-    public static partial void NextAttempt(this ILogger log, string server, TimeSpan delay);
+    [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Seconds:0.0} s")]
+    public static partial void NextAttempt(this ILogger log, string server, double seconds);
 }

@@ -6,26 +6,61 @@ using Serilog.Extensions.Logging;
 
 namespace Quickq.Agent.Observability;
 
-/// <summary>The agent's logging: Serilog, one line for each event on standard error, at a level that a reload may change.</summary>
+/// <summary>
+/// The agent's logging: Serilog, to the journal where systemd connected it, else one line for each event on standard error.
+/// The level may change while it runs.
+/// </summary>
 internal sealed class AgentLogging : IDisposable
 {
-    private readonly LoggingLevelSwitch _level;
+    private readonly LoggingLevelSwitch _level = new();
+    private readonly LoggingLevelSwitch _libraries = new();
 
-    public AgentLogging(LogLevel level, TextWriter output)
+    /// <param name="level">From which level on.</param>
+    /// <param name="output">Standard error.</param>
+    /// <param name="journal">The address of the journal's socket; null writes lines to <paramref name="output"/>.</param>
+    /// <param name="clock">The clock.</param>
+    public AgentLogging(LogLevel level, TextWriter output, string? journal, TimeProvider clock)
     {
-        _level = new LoggingLevelSwitch(LevelConvert.ToSerilogLevel(level));
+        SetLevel(level);
+        ILogEventSink lines = new LineSink(output);
+        var sink = journal is null ? lines : new JournalSink(journal, lines, clock, lost => Own!.JournalLost(lost)); // told later than this constructor ends
         var logger = new LoggerConfiguration()
             .MinimumLevel.ControlledBy(_level)
-            // Host and configuration libraries tell their own life; of interest only to who asks for everything.
-            .MinimumLevel.Override("Microsoft", level <= LogLevel.Debug ? LogEventLevel.Debug : LogEventLevel.Warning)
-            .WriteTo.Sink(new LineSink(output))
+            .MinimumLevel.Override("Microsoft", _libraries)
+            .WriteTo.Sink(new FloodLimit(sink, clock, TellLeftOut))
             .CreateLogger();
         Factory = new SerilogLoggerFactory(logger, dispose: true);
+        Own = Factory.CreateLogger(JournalRecord.Identifier);
     }
 
     public ILoggerFactory Factory { get; }
 
-    public void SetLevel(LogLevel level) => _level.MinimumLevel = LevelConvert.ToSerilogLevel(level);
+    /// <summary>The log of the agent as a whole.</summary>
+    public Microsoft.Extensions.Logging.ILogger Own { get; }
+
+    /// <summary>The journal, when systemd started this process with standard error connected to it.</summary>
+    public static AgentLogging Start(LogLevel level, TextWriter error) => new(
+        level, error, JournalSink.IsWanted(Environment.GetEnvironmentVariable("JOURNAL_STREAM")) ? JournalSink.Address : null, TimeProvider.System);
+
+    public void SetLevel(LogLevel level)
+    {
+        _level.MinimumLevel = LevelConvert.ToSerilogLevel(level);
+
+        // Host and configuration libraries tell their own life; of interest only to who asks for everything.
+        _libraries.MinimumLevel = level <= LogLevel.Debug ? LogEventLevel.Debug : LogEventLevel.Warning;
+    }
 
     public void Dispose() => Factory.Dispose();
+
+    private void TellLeftOut(LeftOut left)
+    {
+        if (left.Server is { } server)
+        {
+            Own.ServerLinesLeftOut(server, left.Count, left.Kind, FloodLimit.Window);
+        }
+        else
+        {
+            Own.LinesLeftOut(left.Count, left.Kind, FloodLimit.Window);
+        }
+    }
 }

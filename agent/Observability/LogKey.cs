@@ -8,6 +8,7 @@ internal static class LogKey
     public const string Exchange = nameof(Exchange);
     public const string Host = nameof(Host);
     public const string Reason = nameof(Reason);
+    public const string Seconds = nameof(Seconds);
     public const string Delay = nameof(Delay);
     public const string Count = nameof(Count);
     public const string Spool = nameof(Spool);
@@ -17,6 +18,11 @@ internal static class LogKey
     public const string Pid = nameof(Pid);
     public const string Signal = nameof(Signal);
     public const string MessageId = nameof(MessageId);
+    public const string Kind = nameof(Kind);
+    public const string Who = nameof(Who);
+    public const string Doing = nameof(Doing);
+    public const string Size = nameof(Size);
+    public const string Direction = nameof(Direction);
     public const string Finding = nameof(Finding);
     public const string Saved = nameof(Saved);
     public const string AtLeast = nameof(AtLeast);

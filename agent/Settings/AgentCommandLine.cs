@@ -73,15 +73,15 @@ internal sealed record AgentCommandLine
 
     private AgentCommandLine WithSettings(bool onlyCheck, TextWriter output, TextWriter error)
     {
-        var (settings, mistakes) = SettingsFile.Read(ConfigPath);
-        foreach (var mistake in mistakes)
+        var reading = SettingsFile.Read(ConfigPath);
+        foreach (var mistake in reading.Mistakes)
         {
             error.WriteLine(mistake);
         }
 
-        if (settings is null)
+        if (reading.Settings is not { } settings)
         {
-            return this with { ExitCode = Agent.ExitCode.Configuration };
+            return this with { ExitCode = reading.IsForbidden ? Agent.ExitCode.NoPermission : Agent.ExitCode.Configuration };
         }
 
         if (!onlyCheck)

@@ -41,7 +41,7 @@ internal sealed class JsonOutline
         catch (JsonException wrong)
         {
             var place = string.Create(CultureInfo.InvariantCulture, $"line {wrong.LineNumber + 1}, column {wrong.BytePositionInLine + 1}");
-            mistakes.Add(file, $"is not right JSON at {place}: {WithoutPlace(wrong.Message)}");
+            mistakes.Add(file, $"is not right JSON at {place}: {WithoutPlace(WithoutWords(wrong.Message))}");
         }
 
         return outline;
@@ -56,7 +56,7 @@ internal sealed class JsonOutline
             reader.Read();
             if (name.Contains(':', StringComparison.Ordinal))
             {
-                mistakes.Add(path.Replace(':', '.'), "the name of a setting cannot hold a colon; take another name");
+                mistakes.Add(name.Contains('@', StringComparison.Ordinal) ? $"{key.Replace(':', '.')}: a name (not shown: it may hold a password)" : path.Replace(':', '.'), "the name of a setting cannot hold a colon; take another name");
             }
             else if (!_kinds.TryAdd(path, reader.TokenType))
             {
@@ -83,6 +83,10 @@ internal sealed class JsonOutline
             }
         }
     }
+
+    // What stands there may be a password without its quotation marks.
+    private static string WithoutWords(string message) =>
+        message.Contains("invalid JSON literal", StringComparison.Ordinal) ? "a word that is no value; write texts in quotation marks" : message;
 
     // The place is said in front, counted from 1 as editors do.
     private static string WithoutPlace(string message)

@@ -1,3 +1,5 @@
+using Quickq.Agent.Observability;
+
 namespace Quickq.Agent.Settings;
 
 /// <summary>All mistakes of a configuration, in the order found; each is one line, <c>path.of.setting: what is wrong; what to do</c>.</summary>
@@ -7,5 +9,9 @@ internal sealed class MistakeList
 
     public IReadOnlyList<string> Lines => _lines;
 
-    public void Add(string path, string whatIsWrong) => _lines.Add($"{path}: {whatIsWrong}");
+    /// <summary>The only mistake is that this user may not read the file.</summary>
+    public bool IsForbidden { get; set; }
+
+    /// <summary>Also the path may be a whole address with its password: somebody took it for a server's name.</summary>
+    public void Add(string path, string whatIsWrong) => _lines.Add(EventText.WithoutPasswords($"{path}: {whatIsWrong}"));
 }

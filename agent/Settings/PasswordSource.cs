@@ -7,7 +7,7 @@ namespace Quickq.Agent.Settings;
 internal sealed record PasswordSource
 {
     /// <summary>More than this is not a password but a wrong path.</summary>
-    private const int LongestPasswordBytes = 64 * 1024;
+    private const int LongestPassword = 4 * 1024;
 
     private PasswordSource(Secret? given, string? file)
     {
@@ -36,12 +36,14 @@ internal sealed record PasswordSource
         }
 
         using var reader = OpenFile(File!);
-        if (reader.BaseStream.Length > LongestPasswordBytes)
+        var text = new char[LongestPassword + 1];
+        var length = reader.ReadBlock(text);
+        if (length > LongestPassword)
         {
             throw new IOException($"the password file {File} is too large to hold a password");
         }
 
-        var line = reader.ReadLine();
+        var line = new string(text, 0, length).Split('\n', '\r')[0];
         return string.IsNullOrEmpty(line)
             ? throw new IOException($"the first line of the password file {File} is empty")
             : new Secret(line);

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Quickq.Agent.Settings;
 
 /// <summary>Reads the settings of one server and notes every mistake in them.</summary>
-internal sealed partial class ServerSettingsReader(SettingsSection section, string folder, List<string> notes)
+internal sealed partial class ServerSettingsReader(SettingsSection section, SettingsPlace place, List<string> notes)
 {
     private const string PasswordAdvice = "give \"password\", or \"passwordFile\" with the path of a file that holds it";
 
@@ -83,8 +83,8 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, stri
         if (one is not null && !HostAndPort.IsHost(one))
         {
             section.Mistake("host", one.Contains(':', StringComparison.Ordinal)
-                ? $"'{one}' is not a host name; write the port as \"port\""
-                : $"'{one}' is not a host name or address");
+                ? $"{SettingsSection.Quote(one)} is not a host name; write the port as \"port\""
+                : $"{SettingsSection.Quote(one)} is not a host name or address");
             return [];
         }
 
@@ -98,11 +98,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, stri
         {
             if (!HostAndPort.TryParse(text, port, out var host))
             {
-                section.Mistake("hosts", $"'{text}' is not a host; write name, name:port, address or [address]:port");
+                section.Mistake("hosts", $"{SettingsSection.Quote(text)} is not a host; write name, name:port, address or [address]:port");
             }
             else if (hosts.Contains(host))
             {
-                section.Mistake("hosts", $"'{text}' stands twice; keep one");
+                section.Mistake("hosts", $"{SettingsSection.Quote(text)} stands twice; keep one");
             }
             else
             {
@@ -152,10 +152,14 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, stri
         }
 
         // Not a mistake: the file may come, or change, while the agent runs.
-        var source = PasswordSource.InFile(Path.Combine(folder, file));
+        var source = PasswordSource.InFile(place.FileOf(file));
         try
         {
             source.Read();
+            if (File.GetUnixFileMode(source.File!).HasFlag(UnixFileMode.OtherRead))
+            {
+                notes.Add($"{section.Path}.passwordFile: every user can read {source.File}; chmod 640");
+            }
         }
         catch (IOException unreadable)
         {
@@ -190,7 +194,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, stri
             case "PARK": return Unroutable.Park;
             case "IGNORE": return Unroutable.Ignore;
             default:
-                section.Mistake("unroutable", $"'{text}' is not known; take accept, retry, park or ignore");
+                section.Mistake("unroutable", $"{SettingsSection.Quote(text)} is not known; take accept, retry, park or ignore");
                 return Unroutable.Accept;
         }
     }
@@ -232,7 +236,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, stri
             return null;
         }
 
-        var path = Path.Combine(folder, text);
+        var path = place.FileOf(text);
         if (!File.Exists(path))
         {
             notes.Add($"{tls.Path}.{name}: there is no file {path}; it is read at each connection attempt");

@@ -16,24 +16,24 @@ internal static class SettingsFile
     /// <summary>Two underscores: QUICKQ_SPOOL is not a setting but names the spool for every program.</summary>
     private const string VariablePrefix = "QUICKQ__";
 
-    public static (AgentSettings? Settings, IReadOnlyList<string> Mistakes) Read(string path) =>
+    public static SettingsReading Read(string path) =>
         Read(path, Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .ToDictionary(variable => (string)variable.Key, variable => variable.Value as string ?? "", StringComparer.Ordinal));
 
-    public static (AgentSettings? Settings, IReadOnlyList<string> Mistakes) Read(string path, IReadOnlyDictionary<string, string> environment)
+    public static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment)
     {
         var mistakes = new MistakeList();
         path = Path.GetFullPath(path);
         var json = ReadBytes(path, mistakes);
         if (json is null)
         {
-            return (null, mistakes.Lines);
+            return new SettingsReading(Settings: null, mistakes.Lines) { IsForbidden = mistakes.IsForbidden };
         }
 
         var outline = JsonOutline.Read(json, path, mistakes);
         if (mistakes.Lines.Count > 0)
         {
-            return (null, mistakes.Lines);
+            return new SettingsReading(Settings: null, mistakes.Lines);
         }
 
         var overrides = environment.Where(variable => variable.Key.StartsWith(VariablePrefix, StringComparison.OrdinalIgnoreCase))
@@ -44,21 +44,22 @@ internal static class SettingsFile
             .AddInMemoryCollection(overrides.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))).Build();
         var origin = new SettingsOrigin(outline, overrides.ToDictionary(variable => variable.Key, variable => variable.Variable, StringComparer.OrdinalIgnoreCase));
 
-        var settings = ReadTop(new SettingsSection(values, path: "", origin, mistakes), Path.GetDirectoryName(path)!);
+        var place = new SettingsPlace(Path.GetDirectoryName(path)!, environment.GetValueOrDefault("CREDENTIALS_DIRECTORY"));
+        var settings = ReadTop(new SettingsSection(values, path: "", origin, mistakes), place);
         settings = settings with { Notes = [.. settings.Notes, .. PermissionNotes(path, settings)] };
-        return (mistakes.Lines.Count == 0 ? settings : null, mistakes.Lines);
+        return new SettingsReading(mistakes.Lines.Count == 0 ? settings : null, mistakes.Lines);
     }
 
-    private static AgentSettings ReadTop(SettingsSection top, string folder)
+    private static AgentSettings ReadTop(SettingsSection top, SettingsPlace place)
     {
         var notes = new List<string>();
-        var spool = ReadSpool(top.Section("spool"), folder);
-        var servers = ReadServers(top.Section("servers"), folder, notes);
+        var spool = ReadSpool(top.Section("spool"), place.Folder);
+        var servers = ReadServers(top.Section("servers"), place, notes);
         ReadHttp(top.Section("http"), notes);
         var level = LogLevel.Information;
         if (top.Text("logLevel") is { } text && !Verbosity.TryParse(text, out level))
         {
-            top.Mistake("logLevel", $"'{text}' is not known; take {Verbosity.Names}");
+            top.Mistake("logLevel", $"{SettingsSection.Quote(text)} is not known; take {Verbosity.Names}");
         }
 
         top.NoteUnknown();
@@ -97,7 +98,7 @@ internal static class SettingsFile
         return settings;
     }
 
-    private static List<ServerSettings> ReadServers(SettingsSection? section, string folder, List<string> notes)
+    private static List<ServerSettings> ReadServers(SettingsSection? section, SettingsPlace place, List<string> notes)
     {
         var servers = new List<ServerSettings>();
         foreach (var name in section?.GivenNames ?? [])
@@ -106,7 +107,7 @@ internal static class SettingsFile
             {
                 section!.Mistake(name, "is not a name for a server; take 1 to 64 of the characters A-Z a-z 0-9 . _ -");
             }
-            else if (section!.Section(name) is { } server && new ServerSettingsReader(server, folder, notes).Read(name) is { } settings)
+            else if (section!.Section(name) is { } server && new ServerSettingsReader(server, place, notes).Read(name) is { } settings)
             {
                 servers.Add(settings);
             }
@@ -127,7 +128,7 @@ internal static class SettingsFile
         {
             if (!HostAndPort.TryParse(listen, defaultPort: 0, out var parsed) || parsed.Port == 0)
             {
-                section.Mistake("listen", $"'{listen}' is not address:port; write for example 127.0.0.1:9672");
+                section.Mistake("listen", $"{SettingsSection.Quote(listen)} is not address:port; write for example 127.0.0.1:9672");
             }
 
             notes.Add("http.listen: this version has no HTTP interface yet; the setting does nothing");
@@ -159,7 +160,8 @@ internal static class SettingsFile
         }
         catch (UnauthorizedAccessException)
         {
-            mistakes.Add(path, Directory.Exists(path) ? "is a folder; name a file with --config" : "this user may not read it; change its mode or the user");
+            mistakes.IsForbidden = !Directory.Exists(path);
+            mistakes.Add(path, mistakes.IsForbidden ? "this user may not read it; change its mode or the user" : "is a folder; name a file with --config");
         }
         catch (IOException broken)
         {

@@ -27,6 +27,9 @@ internal sealed class SettingsSection
     /// <summary>With dots, as mistakes name it; empty at the top.</summary>
     public string Path { get; }
 
+    /// <summary>A wrong value, to be shown; not one that may hold a password, such as an address in the wrong place.</summary>
+    public static string Quote(string? value) => value?.Contains('@', StringComparison.Ordinal) == true ? "what stands there (not shown: it may hold a password)" : $"'{value}'";
+
     public IEnumerable<string> GivenNames => _given.Keys;
 
     public bool Has(string name) => Known(name) is not null;
@@ -54,7 +57,7 @@ internal sealed class SettingsSection
             return number;
         }
 
-        Mistake(name, string.Create(CultureInfo.InvariantCulture, $"'{given.Value}' is not a whole number from {least} to {most}"));
+        Mistake(name, string.Create(CultureInfo.InvariantCulture, $"{Quote(given.Value)} is not a whole number from {least} to {most}"));
         return otherwise;
     }
 
@@ -68,7 +71,7 @@ internal sealed class SettingsSection
 
         if (!ByteSize.TryParse(given.Value, out var bytes))
         {
-            Mistake(name, $"'{given.Value}' is not a size; write for example {ByteSize.Examples}");
+            Mistake(name, $"{Quote(given.Value)} is not a size; write for example {ByteSize.Examples}");
             return null;
         }
 
@@ -77,7 +80,7 @@ internal sealed class SettingsSection
             return bytes;
         }
 
-        Mistake(name, $"'{given.Value}' is out of range; take {ByteSize.Format(least)} to {ByteSize.Format(most)}");
+        Mistake(name, $"{Quote(given.Value)} is out of range; take {ByteSize.Format(least)} to {ByteSize.Format(most)}");
         return null;
     }
 
@@ -91,7 +94,7 @@ internal sealed class SettingsSection
 
         if (!Duration.TryParse(given.Value, out var time))
         {
-            Mistake(name, $"'{given.Value}' is not a duration; write for example {Duration.Examples}");
+            Mistake(name, $"{Quote(given.Value)} is not a duration; write for example {Duration.Examples}");
             return otherwise;
         }
 
@@ -100,7 +103,7 @@ internal sealed class SettingsSection
             return time;
         }
 
-        Mistake(name, $"'{given.Value}' is out of range; take {Duration.Format(least)} to {Duration.Format(most)}");
+        Mistake(name, $"{Quote(given.Value)} is out of range; take {Duration.Format(least)} to {Duration.Format(most)}");
         return otherwise;
     }
 

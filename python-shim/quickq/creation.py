@@ -1,12 +1,14 @@
 """Makes a new spool whole or not at all: under another name first, synced, then linked to its own name."""
 
+import errno
 import os
 import sqlite3
 
-from . import processes
+from . import processes, rooms
 from .connecting import APPLICATION_ID, connect
 from .errors import SpoolError, spool_error
 from .failure import unreadable
+from .failure import code_of, disk_full
 from .lock import WriteLock
 
 #: The format that this package makes and knows.
@@ -61,6 +63,8 @@ def _make_needs_lock(resolved: str) -> None:
     except OSError as error:
         raise _refusal(resolved, error) from None
     except sqlite3.Error as error:
+        if code_of(error) == 13 or rooms.is_full(os.path.dirname(resolved)):
+            raise disk_full(resolved) from None
         raise spool_error(
             "CannotCreate", resolved, "cannot make the spool {}: {}".format(resolved, error),
             "check the permissions and the free space of {}".format(os.path.dirname(resolved))) from None
@@ -111,6 +115,8 @@ def _sync(path: str) -> None:
 
 def _refusal(resolved: str, error: OSError) -> SpoolError:
     folder = os.path.dirname(resolved)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(resolved)
     fault = "PermissionDenied" if isinstance(error, PermissionError) else "CannotCreate"
     return spool_error(
         fault, resolved, "cannot make {}: {}".format(resolved, error.strerror),

@@ -4,12 +4,12 @@ import os
 import sqlite3
 from typing import Union
 
-from . import paths
+from . import paths, rooms
 from .errors import InvalidMessage, SpoolError, spool_error
 
 # Before Python 3.11 an error has no code, only SQLite's own text, which has not changed since 3.7.
 _TEXTS = (
-    ("database or disk is full", 13), ("database is locked", 5), ("database table is locked", 6), ("database schema is locked", 6),
+    ("database or disk is full", 13), ("disk I/O error", 10), ("database is locked", 5), ("database table is locked", 6), ("database schema is locked", 6),
     ("file is not a database", 26), ("file is encrypted or is not a database", 26),
     ("malformed", 11), ("readonly database", 8), ("unable to open database", 14), ("access permission denied", 3),
     ("authorization denied", 23), ("not authorized", 23), ("too big", 18), ("constraint", 19), ("already in the spool", 19),
@@ -36,10 +36,13 @@ def translate(failure: sqlite3.Error, path: str) -> Union[SpoolError, InvalidMes
     """The error to raise for ``failure``."""
     folder = os.path.dirname(path)
     code = code_of(failure)
-    if code == 13:
+    # A full disk has other names too: where the log's index cannot grow, or a file beside the spool cannot be made.
+    if code == 13 or (code in (10, 14) and rooms.is_full(folder)):
+        return disk_full(path)
+    if code in (8, 10, 14) and rooms.is_read_only(folder):
         return spool_error(
-            "Full", path, "the file system of {} is full; nothing was stored".format(folder),
-            "free some space; delivered messages can be purged ('quickq-spool purge')")
+            "InputOutput", path, "{} is on a read-only file system".format(folder),
+            "mount it writable, or name another spool; the kernel log says whether the disk is at fault")
     if code in (5, 6):
         return spool_error(
             "Busy", path, "another program kept the database locked",
@@ -50,7 +53,7 @@ def translate(failure: sqlite3.Error, path: str) -> Union[SpoolError, InvalidMes
         return spool_error("Damaged", path, "the spool {} is damaged ({})".format(path, failure), "run 'quickq-spool check'")
     if code in (3, 8, 14, 23):
         return spool_error(
-            "PermissionDenied", path, "cannot write {}: no permission, or its file system is read-only".format(path),
+            "PermissionDenied", path, "no permission to write {} and the files beside it".format(path),
             "use an account of the group that owns {}".format(folder))
     if code == 19:
         return InvalidMessage("InvalidMessage", "the spool refused the row: {}".format(failure))
@@ -67,6 +70,13 @@ def unreadable(failure: OSError, path: str) -> SpoolError:
     return spool_error(
         "PermissionDenied" if denied else "InputOutput", path, "cannot look at {}: {}".format(path, failure.strerror),
         "use an account of the group that owns the spool's folder" if denied else "look at the disk and the kernel log, then try again")
+
+
+def disk_full(path: str) -> SpoolError:
+    """The refusal when the file system has no room at all, not even what ``minFreeDisk`` keeps."""
+    return spool_error(
+        "Full", path, "the file system of {} is full; nothing was stored".format(os.path.dirname(path)),
+        "free some space there; delivered messages can be purged ('quickq-spool purge')")
 
 
 def not_a_spool(path: str) -> SpoolError:

@@ -15,6 +15,7 @@ _ROOMY_FOR = 0.1  # seconds for which a disk with twice the room that must be le
 _UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _DEFAULTS = {
     "format": FORMAT, "oldestWriter": 1, "maxSize": 10240 * _MEBIBYTE, "maxMessageSize": 16 * _MEBIBYTE, "minFreeDisk": -1,
+    "reserveMissing": 0,
 }  # type: Dict[str, int]
 
 
@@ -91,6 +92,7 @@ class Limits:
         reserve = self._values["minFreeDisk"]
         if reserve < 0:
             reserve = min(512 * _MEBIBYTE, total // 20)
+        reserve += self._values["reserveMissing"]  # the agent gave its reserve up: that room is not for new messages
 
         # What stands in the WAL will need its place in the main file too when it is checkpointed.
         log = rooms.size_of(self._log_path)

@@ -15,6 +15,7 @@ from typing import Optional
 
 from . import paths, processes
 from .errors import SpoolError, spool_error
+from .failure import disk_full
 
 #: How long a writer waits for the lock before it says "try later".
 DEADLINE = 30.0
@@ -201,6 +202,8 @@ def _refusal(path: str, spool: str, failure: OSError) -> SpoolError:
         return spool_error(
             "PermissionDenied", spool, "no permission to write {}".format(path),
             "join the group that owns {}, or name another spool with {}".format(folder, paths.VARIABLE))
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(spool)
     if failure.errno == errno.EROFS:
         return spool_error(
             "InputOutput", spool, "{} is on a read-only file system".format(folder), "mount it writable, or name another spool")

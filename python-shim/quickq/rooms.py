@@ -31,6 +31,22 @@ def sizes(folder: str) -> Tuple[int, int]:
     return room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
 
 
+def is_full(folder: str) -> bool:
+    """Whether there is no room for even a few pages."""
+    try:
+        return sizes(folder)[1] < 64 * 1024
+    except OSError:
+        return False
+
+
+def is_read_only(folder: str) -> bool:
+    """Whether it is mounted read-only, as it also is after an error of the disk."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def size_of(path: str) -> int:
     """The size of the file, 0 when there is none."""
     try:

@@ -9,46 +9,11 @@ namespace Quickq.SpoolCli.Commands;
 internal sealed class DeliveryWait(string path, StandardStreams streams)
 {
     private const int MaxNamed = 5;
-    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     public ExitCode Run(IReadOnlyList<string> ids, TimeSpan? timeout)
     {
         using var reader = SpoolReader.Open(path);
-        using var watch = OpenWatch();
-        var start = streams.Clock.GetTimestamp();
-        while (true)
-        {
-            var progress = reader.ReadProgress(ids);
-            var left = timeout - streams.Clock.GetElapsedTime(start);
-            if (progress != SettlementProgress.Pending || left <= TimeSpan.Zero)
-            {
-                return Report(reader, ids, progress, timeout);
-            }
-
-            var step = left < LookAgain ? left.Value : LookAgain;
-            if (watch is null)
-            {
-                using var pause = new ManualResetEventSlim();
-                pause.Wait(step < TimeSpan.FromMilliseconds(100) ? step : TimeSpan.FromMilliseconds(100));
-            }
-            else
-            {
-                watch.WaitForChange(step);
-            }
-        }
-    }
-
-    private SpoolWatch? OpenWatch()
-    {
-        try
-        {
-            return new SpoolWatch(path);
-        }
-        catch (SpoolException exception) when (exception.Fault == SpoolFault.InputOutput)
-        {
-            // No inotify instance left (128 a user by default): looking ten times a second does as well.
-            return null;
-        }
+        return Report(reader, ids, reader.WaitForDelivery(ids, timeout, CancellationToken.None), timeout);
     }
 
     private ExitCode Report(SpoolReader reader, IReadOnlyList<string> ids, SettlementProgress progress, TimeSpan? timeout)

@@ -25,10 +25,10 @@ internal sealed record AgentJson(bool Running, int? Pid);
 internal sealed record ServerJson(
     string Name, bool Active, bool Paused, string Connection, string? Endpoint, string? Since,
     long Pending, long Deferred, long Held, long Rejected, long Delivered, long Expired, long Cancelled, long Unrouted,
-    string? OldestPendingAt, double? RatePerSecond, string? LastError)
+    string? OldestPendingAt, double? RatePerSecond, string? LastError, string? LastErrorAt)
 {
     public static ServerJson From(ServerOverview server) => new(
         server.Name, server.Active, server.Paused, server.Connection, server.Endpoint, Time.Exact(server.Since),
         server.Pending, server.Deferred, server.Held, server.Rejected, server.Delivered, server.Expired, server.Cancelled, server.Unrouted,
-        Time.Exact(server.OldestPendingAt), server.RatePerSecond, server.LastError);
+        Time.Exact(server.OldestPendingAt), server.RatePerSecond, server.LastError, Time.Exact(server.LastErrorAt));
 }

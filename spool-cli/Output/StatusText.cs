@@ -62,13 +62,13 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
         _ => "-",
     };
 
-    private static IEnumerable<(string About, string Text)> Notes(SpoolOverview overview)
+    private IEnumerable<(string About, string Text)> Notes(SpoolOverview overview)
     {
         foreach (var server in overview.Servers)
         {
             if (server.LastError is not null)
             {
-                yield return (server.Name, $"last error: {server.LastError}");
+                yield return (server.Name, $"last error{(server.LastErrorAt is { } at ? $", {Time.Span(now - at)} ago" : "")}: {server.LastError}");
             }
 
             if (Obstacle(server) is { } obstacle)

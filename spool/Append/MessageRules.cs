@@ -19,6 +19,11 @@ internal static class MessageRules
     /// <exception cref="SpoolException"><see cref="SpoolFault.InvalidMessage"/>, with the part and the limit.</exception>
     public static void Check(OutgoingMessage message, long maxMessageSize, string path)
     {
+        if (message.RoutingKey is null || message.Properties is null)
+        {
+            throw Refuse(path, $"the {(message.RoutingKey is null ? "routing key" : "properties")} must not be null", "leave it out: the default is an empty one");
+        }
+
         if (message.Id is { } id && (id.Length is 0 or > MaxShortString || id.AsSpan().ContainsAnyExcept(IdCharacters)))
         {
             throw Refuse(path, "the id must have 1 to 255 characters of A-Z a-z 0-9 . _ : -", "choose another id, or leave it out: the spool makes one");

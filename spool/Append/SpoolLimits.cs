@@ -8,6 +8,9 @@ namespace Quickq.Spool;
 /// <summary>The limits that every producer honours, as they stand in the <c>setting</c> table. Read in each write transaction.</summary>
 internal sealed record SpoolLimits
 {
+    /// <summary>The name of the setting that <see cref="ReserveMissing"/> is read from.</summary>
+    public const string ReserveMissingSetting = "reserveMissing";
+
     private const long Mebibyte = 1024 * 1024;
 
     /// <summary>Format that the spool says it has.</summary>
@@ -24,6 +27,9 @@ internal sealed record SpoolLimits
 
     /// <summary>Bytes that stay free on the file system; null: the smaller of 512 MiB and 5 % of it.</summary>
     public long? MinFreeDisk { get; private init; }
+
+    /// <summary>Bytes of the reserve that the agent gave up because the disk was full; they are not for new messages.</summary>
+    public long ReserveMissing { get; private init; }
 
     /// <summary>Reads the limits; what is missing has its default.</summary>
     public static SpoolLimits Read(SqliteCommand selectSettings, string path)
@@ -46,6 +52,7 @@ internal sealed record SpoolLimits
                 "maxSize" => limits with { MaxSize = value },
                 "maxMessageSize" => limits with { MaxMessageSize = value },
                 "minFreeDisk" => limits with { MinFreeDisk = value },
+                ReserveMissingSetting => limits with { ReserveMissing = value },
                 _ => limits,
             };
         }
@@ -62,24 +69,19 @@ internal sealed record SpoolLimits
     /// <summary>Refuses new messages of <paramref name="incoming"/> bytes while there is still room to record what becomes of the old ones.</summary>
     public void RequireRoom(SqliteConnection connection, string path, long incoming)
     {
-        long pageSize = connection.ReadNumber("PRAGMA page_size");
-        long live = pageSize * (connection.ReadNumber("PRAGMA page_count") - connection.ReadNumber("PRAGMA freelist_count"));
-        if (live + incoming > MaxSize)
+        SpoolRoom room = SpoolRoom.Read(connection, path);
+        if (room.LiveBytes + incoming > MaxSize)
         {
             throw new SpoolException(SpoolFault.Full, path,
-                $"the spool is full: {ByteSize.Describe(live)} of {ByteSize.Describe(MaxSize)} (maxSize) are in use; nothing was stored",
+                $"the spool is full: {ByteSize.Describe(room.LiveBytes)} of {ByteSize.Describe(MaxSize)} (maxSize) are in use; nothing was stored",
                 "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs");
         }
 
-        FileSystemRoom room = FileSystemRoom.Of(Path.GetDirectoryName(path)!);
-        long reserve = MinFreeDisk ?? Math.Min(512 * Mebibyte, room.TotalBytes / 20);
-
-        // What stands in the WAL will need its place in the main file too when it is checkpointed.
-        long free = room.AvailableBytes - FileIdentity.SizeOf(SpoolPath.WriteAheadLog(path));
-        if (free - incoming < reserve)
+        long kept = room.MinFreeDisk(MinFreeDisk) + ReserveMissing;
+        if (room.FreeDiskBytes - incoming < kept)
         {
             throw new SpoolException(SpoolFault.Full, path,
-                $"the disk is nearly full: {ByteSize.Describe(Math.Max(0, free))} are free, {ByteSize.Describe(reserve)} (minFreeDisk) are kept; nothing was stored",
+                $"the disk is nearly full: {ByteSize.Describe(Math.Max(0, room.FreeDiskBytes))} are free, {ByteSize.Describe(kept)} (minFreeDisk) are kept; nothing was stored",
                 $"free some space on the file system of {Path.GetDirectoryName(path)}");
         }
     }

@@ -44,6 +44,11 @@ public sealed class SpoolWriter : IDisposable
     internal IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages, out int stored)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        foreach (OutgoingMessage message in messages)
+        {
+            ArgumentNullException.ThrowIfNull(message, nameof(messages));
+        }
+
         string[] ids = new string[messages.Count];
         stored = 0;
         if (messages.Count == 0)

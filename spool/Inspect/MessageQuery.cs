@@ -7,6 +7,9 @@ internal sealed class MessageQuery(SpoolFile file)
 {
     private const int PageSize = 500;
 
+    /// <summary>So many messages are looked through by one statement: it holds its snapshot for a fraction of a second, however few of them fit.</summary>
+    private const int Range = 20_000;
+
     /// <summary>True for the states that have an index of their own.</summary>
     public static bool HasIndex(string state) => state is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held or DeliveryState.Rejected;
 
@@ -14,11 +17,14 @@ internal sealed class MessageQuery(SpoolFile file)
     public IEnumerable<long> Find(MessageFilter filter)
     {
         TopicPattern? topic = filter.TopicPattern is null ? null : new TopicPattern(filter.TopicPattern);
-        long before = long.MaxValue;
+        bool indexed = IsIndexed(filter);
+        long before = file.Read(connection => connection.ReadNumber("SELECT max(seq) FROM message")) + 1;
         int left = filter.Limit;
-        while (left > 0)
+        while (left > 0 && before > 0)
         {
-            List<(long Seq, string RoutingKey)> page = file.Read(connection => ReadPage(connection, filter, before));
+            long from = indexed ? 0 : Math.Max(0, before - Range);
+            long end = before;
+            List<(long Seq, string RoutingKey)> page = file.Read(connection => ReadPage(connection, filter, end, from));
             foreach ((long seq, string routingKey) in page)
             {
                 before = seq;
@@ -34,22 +40,28 @@ internal sealed class MessageQuery(SpoolFile file)
 
             if (page.Count < PageSize)
             {
-                yield break;
+                before = from;
             }
         }
     }
 
-    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteConnection connection, MessageFilter filter, long before)
+    /// <summary>True where an index leads straight to what is looked for.</summary>
+    private static bool IsIndexed(MessageFilter filter) => StatesOf(filter) is { Count: > 0 } states && states.All(HasIndex);
+
+    private static IReadOnlyList<string> StatesOf(MessageFilter filter) => filter.States ?? (filter.State is { } one ? [one] : []);
+
+    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteConnection connection, MessageFilter filter, long before, long from)
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText =
             $"""
             SELECT m.seq, m.routing_key FROM message AS m
-            WHERE m.seq < $before AND {StateCondition(connection, filter, command)}
+            WHERE m.seq < $before AND m.seq >= $from AND {StateCondition(connection, filter, command)}
               AND ($since IS NULL OR m.created_at >= $since) AND ($until IS NULL OR m.created_at < $until)
             ORDER BY m.seq DESC LIMIT {PageSize}
             """;
         command.Parameters.AddWithValue("$before", before);
+        command.Parameters.AddWithValue("$from", from);
         command.Parameters.AddWithValue("$since", filter.Since is { } since ? SpoolTime.ToMicroseconds(since) : DBNull.Value);
         command.Parameters.AddWithValue("$until", filter.Until is { } until ? SpoolTime.ToMicroseconds(until) : DBNull.Value);
         var page = new List<(long, string)>();
@@ -70,9 +82,9 @@ internal sealed class MessageQuery(SpoolFile file)
             return "1";
         }
 
-        IReadOnlyList<string> states = filter.States ?? (filter.State is { } one ? [one] : []);
-        if (states.Count > 0 && states.All(HasIndex))
+        if (IsIndexed(filter))
         {
+            IReadOnlyList<string> states = StatesOf(filter);
             IEnumerable<string> perServer = ServerIds(connection, filter.Server).SelectMany(server => states.Select(state =>
                 $"SELECT message FROM (SELECT message FROM delivery WHERE server = {server} AND state = '{state}' AND message < $before ORDER BY message DESC LIMIT {PageSize})"));
             string union = string.Join(" UNION ", perServer);

@@ -90,6 +90,17 @@ public sealed class SpoolReader : IDisposable
         }
     }
 
+    /// <summary>Waits until every active server has the messages with these ids, or some server will not get one of them.</summary>
+    /// <param name="ids">The messages.</param>
+    /// <param name="timeout">So long at most; null waits without an end, zero looks once.</param>
+    /// <param name="cancellation">Ends the wait, within a second.</param>
+    /// <returns>How far they have come: <see cref="SettlementProgress.Pending"/> when the time was over first.</returns>
+    /// <remarks>Costs nothing while nothing happens. Delivery goes on whether anybody waits or not.</remarks>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
+    /// <exception cref="OperationCanceledException">The wait was ended.</exception>
+    public SettlementProgress WaitForDelivery(IReadOnlyCollection<string> ids, TimeSpan? timeout = null, CancellationToken cancellation = default) =>
+        ProgressWait.Run(_file.Path, () => ReadProgress(ids), timeout, _clock, cancellation);
+
     /// <summary>How far the messages with these ids have come at the active servers; an unassigned message is pending.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
     public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => _file.Read(connection =>
@@ -124,7 +135,7 @@ public sealed class SpoolReader : IDisposable
                    s.pending, s.deferred, s.held, s.rejected, s.delivered, s.expired, s.cancelled, s.unrouted,
                    (SELECT m.created_at FROM message AS m
                     WHERE m.seq = (SELECT min(d.message) FROM delivery AS d WHERE d.server = s.id AND d.state = 'pending')),
-                   s.last_error, s.rate, s.rate_at
+                   s.last_error, s.rate, s.rate_at, s.last_error_at
             FROM server AS s ORDER BY s.name
             """;
         var servers = new List<ServerOverview>();
@@ -136,7 +147,7 @@ public sealed class SpoolReader : IDisposable
                 row.GetString(0), row.GetInt64(1) != 0, row.GetInt64(2) != 0,
                 agentRuns ? row.GetString(3) : "disconnected", agentRuns ? row.TextOrNull(4) : null, row.TimeOrNull(5),
                 row.GetInt64(6), row.GetInt64(7), row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12), row.GetInt64(13),
-                row.TimeOrNull(14), row.TextOrNull(15), rateIsFresh ? row.GetDouble(16) : null));
+                row.TimeOrNull(14), row.TextOrNull(15), row.TimeOrNull(18), rateIsFresh ? row.GetDouble(16) : null));
         }
 
         return servers;

@@ -36,11 +36,12 @@ public sealed record PastRepair(DateTimeOffset At, long MessagesSaved, long Mess
 /// <param name="Unrouted">Total confirmed that no queue received; counted in <paramref name="Delivered"/> too.</param>
 /// <param name="OldestPendingAt">When the oldest pending message was accepted, or null.</param>
 /// <param name="LastError">What last went wrong there, in the broker's words where it gave some.</param>
+/// <param name="LastErrorAt">When that was; null when nothing did.</param>
 /// <param name="RatePerSecond">Messages delivered a second lately; null when nothing was in the last 10 s.</param>
 public sealed record ServerOverview(
     string Name, bool Active, bool Paused, string Connection, string? Endpoint, DateTimeOffset? Since,
     long Pending, long Deferred, long Held, long Rejected, long Delivered, long Expired, long Cancelled, long Unrouted,
-    DateTimeOffset? OldestPendingAt, string? LastError, double? RatePerSecond);
+    DateTimeOffset? OldestPendingAt, string? LastError, DateTimeOffset? LastErrorAt, double? RatePerSecond);
 
 /// <summary>One message and what became of it at each server.</summary>
 public sealed record MessageStatus(

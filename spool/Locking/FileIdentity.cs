@@ -9,7 +9,22 @@ namespace Quickq.Spool.Locking;
 internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode)
 {
     private const int AtCurrentDirectory = -100;
+    private const int EmptyPath = 0x1000;
     private const uint BasicStats = 0x7ff;
+
+    /// <summary>The device as one number, as <c>stat</c> has it (st_dev, by the C library's makedev).</summary>
+    public ulong Device =>
+        ((ulong)(DeviceMajor & 0xffff_f000) << 32) | ((DeviceMajor & 0xfff) << 8) | ((ulong)(DeviceMinor & 0xffff_ff00) << 12) | (DeviceMinor & 0xff);
+
+    /// <summary>What an open descriptor leads to; null when it is not open.</summary>
+    public static unsafe FileIdentity? OfDescriptor(int descriptor)
+    {
+        Span<byte> buffer = stackalloc byte[256];
+        fixed (byte* pointer = buffer)
+        {
+            return Libc.StatX(descriptor, "", EmptyPath, BasicStats, pointer) == 0 ? Read(buffer) : null;
+        }
+    }
 
     /// <summary>The identity of the file at <paramref name="path"/> and its size; null when there is none.</summary>
     /// <exception cref="SpoolException">The path cannot be looked at.</exception>
@@ -34,12 +49,7 @@ internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor,
             };
         }
 
-        // struct statx: stx_ino at 32, stx_size at 40, stx_dev_major at 136, stx_dev_minor at 140.
-        return (new FileIdentity(
-            BinaryPrimitives.ReadUInt32LittleEndian(buffer[136..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(buffer[140..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(buffer[32..])),
-            BinaryPrimitives.ReadInt64LittleEndian(buffer[40..]));
+        return (Read(buffer), BinaryPrimitives.ReadInt64LittleEndian(buffer[40..]));
     }
 
     /// <summary>As <c>/proc/locks</c> writes it.</summary>
@@ -47,4 +57,10 @@ internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor,
 
     /// <summary>The size in bytes of the file at <paramref name="path"/>, 0 when there is none.</summary>
     public static long SizeOf(string path) => Find(path)?.Size ?? 0;
+
+    // struct statx: stx_ino at 32, stx_size at 40, stx_dev_major at 136, stx_dev_minor at 140.
+    private static FileIdentity Read(ReadOnlySpan<byte> status) => new(
+        BinaryPrimitives.ReadUInt32LittleEndian(status[136..]),
+        BinaryPrimitives.ReadUInt32LittleEndian(status[140..]),
+        BinaryPrimitives.ReadUInt64LittleEndian(status[32..]));
 }

@@ -4,8 +4,10 @@ using System.Runtime.InteropServices;
 namespace Quickq.Spool.Locking;
 
 /// <summary>The file system that holds a folder: its kind, size and the bytes that this user may still write.</summary>
-internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long AvailableBytes)
+internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long AvailableBytes, long Flags)
 {
+    private const long NothingLeftBytes = 64 * 1024, MountedReadOnly = 1;
+
     private static readonly Dictionary<long, string> NetworkKinds = new()
     {
         [0x6969] = "NFS",
@@ -25,6 +27,12 @@ internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long 
     /// <summary>The name of the network file system, or null for a local one. SQLite's WAL needs memory shared on one host.</summary>
     public string? NetworkName => NetworkKinds.GetValueOrDefault(Kind);
 
+    /// <summary>Whether the file system of <paramref name="folder"/> has no room for even a few pages.</summary>
+    public static bool IsFull(string folder) => FileIdentity.Find(folder) is not null && Of(folder).AvailableBytes < NothingLeftBytes;
+
+    /// <summary>Whether the file system of <paramref name="folder"/> is mounted read-only, as it also is after an error of the disk.</summary>
+    public static bool IsReadOnly(string folder) => FileIdentity.Find(folder) is not null && (Of(folder).Flags & MountedReadOnly) != 0;
+
     /// <summary>Asks the file system of <paramref name="folder"/>.</summary>
     /// <exception cref="SpoolException">The folder cannot be looked at.</exception>
     public static unsafe FileSystemRoom Of(string folder)
@@ -42,11 +50,12 @@ internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long 
                 $"cannot ask the file system of {folder}: {Libc.ErrorText(Marshal.GetLastPInvokeError())}");
         }
 
-        // struct statfs on 64-bit Linux: f_type 0, f_bsize 8, f_blocks 16, f_bfree 24, f_bavail 32.
+        // struct statfs on 64-bit Linux: f_type 0, f_bsize 8, f_blocks 16, f_bfree 24, f_bavail 32, f_flags 80.
         long blockSize = BinaryPrimitives.ReadInt64LittleEndian(buffer[8..]);
         return new FileSystemRoom(
             BinaryPrimitives.ReadInt64LittleEndian(buffer),
             BinaryPrimitives.ReadInt64LittleEndian(buffer[16..]) * blockSize,
-            BinaryPrimitives.ReadInt64LittleEndian(buffer[32..]) * blockSize);
+            BinaryPrimitives.ReadInt64LittleEndian(buffer[32..]) * blockSize,
+            BinaryPrimitives.ReadInt64LittleEndian(buffer[80..]));
     }
 }

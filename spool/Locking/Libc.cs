@@ -9,8 +9,9 @@ internal static partial class Libc
     public const int LockShared = 1, LockExclusive = 2, LockNonBlocking = 4, LockUnlock = 8;
     public const int GetRecordLock = 5, SetRecordLock = 6;
     public const short WriteLockType = 1, UnlockedType = 2;
-    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, ReadOnlyFileSystem = 30, Loop = 40;
+    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
     public const int PollIn = 1;
+    public const int SinceBoot = 7;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags, int mode);
@@ -26,6 +27,10 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int Sync(int descriptor);
+
+    /// <summary>Returns the error itself, unlike the others.</summary>
+    [LibraryImport("libc", EntryPoint = "posix_fallocate")]
+    public static partial int Allocate(int descriptor, long offset, long length);
 
     [LibraryImport("libc", EntryPoint = "futimens", SetLastError = true)]
     public static partial int SetTimes(int descriptor, nint timesOrNullForNow);
@@ -50,6 +55,10 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "realpath", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static unsafe partial nint RealPath(string path, byte* resolved);
+
+    /// <summary>Seconds and nanoseconds of a clock.</summary>
+    [LibraryImport("libc", EntryPoint = "clock_gettime", SetLastError = true)]
+    public static unsafe partial int GetTime(int clock, long* secondsAndNanoseconds);
 
     [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
     public static partial int InotifyInit(int flags);

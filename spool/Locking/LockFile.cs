@@ -52,6 +52,7 @@ internal static class LockFile
                 $"make it (mkdir -p {folder}), or name another spool with --spool or {SpoolPath.Variable}"),
             Libc.AccessDenied or Libc.NotPermitted => new SpoolException(SpoolFault.PermissionDenied, spool,
                 $"no permission to write {path}", $"join the group that owns {folder}, or name another spool with --spool or {SpoolPath.Variable}"),
+            Libc.NoSpace or Libc.QuotaExceeded => SqliteFailure.DiskFull(spool),
             Libc.ReadOnlyFileSystem => new SpoolException(SpoolFault.InputOutput, spool,
                 $"{folder} is on a read-only file system", "mount it writable, or name another spool"),
             Libc.Loop => new SpoolException(SpoolFault.PermissionDenied, spool,

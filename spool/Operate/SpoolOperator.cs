@@ -102,15 +102,14 @@ public sealed class SpoolOperator : IDisposable
         {
             long after = page.Next;
             page = _file.Read(connection => SettledMessageReaper.FindSome(connection, after, before));
-            IReadOnlyList<long> found = page.Messages;
-            removed += dryRun || found.Count == 0 ? found.Count : RunStep(connection => SettledMessageReaper.Remove_NeedsTransaction(connection, found));
+            removed += dryRun ? page.Messages.Count : RemoveAll(page.Messages);
         }
 
         long size = _file.Read(connection => connection.ReadNumber("PRAGMA page_size"));
         long pages = PageCount();
-        while (!dryRun && PageCount(free: true) > 0 && _file.UnderLock(SettledMessageReaper.GiveBackSomePages_NeedsLock) > 0)
+        while (!dryRun && PageCount(free: true) > 0 && RunStep(SettledMessageReaper.GiveBackSomePages_NeedsTransaction) > 0)
         {
-            Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: true);
+            // The next few.
         }
 
         return new PurgeReport(removed, size * (pages - PageCount()));
@@ -120,6 +119,20 @@ public sealed class SpoolOperator : IDisposable
 
     /// <summary>Closes the spool.</summary>
     public void Dispose() => _file.Dispose();
+
+    private long RemoveAll(IReadOnlyList<long> messages)
+    {
+        long removed = 0;
+        for (int done = 0; done < messages.Count;)
+        {
+            long[] rest = [.. messages.Skip(done)];
+            ReapStep step = RunStep(connection => SettledMessageReaper.Remove_NeedsTransaction(connection, rest));
+            removed += step.Removed;
+            done += step.Done;
+        }
+
+        return removed;
+    }
 
     private OperatorReport Apply(OperatorAct act, List<long> numbers, string? server, string? state, bool dryRun, bool tellLeft)
     {

@@ -132,7 +132,7 @@ public static class SpoolRepair
         RepairReport report = new SpoolRescue(fresh).Run(images, now, aside);
         triggers.ForEach(trigger => fresh.Execute(trigger.Sql));
         fresh.Execute("COMMIT");
-        fresh.Execute("PRAGMA journal_mode=WAL");
+        fresh.Execute("PRAGMA journal_mode=WAL; PRAGMA wal_checkpoint(TRUNCATE)");
         return report;
     }
 

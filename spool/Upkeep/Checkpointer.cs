@@ -7,12 +7,14 @@ namespace Quickq.Spool.Upkeep;
 /// <remarks>The agent does it; a producer only when no agent runs. Never waits for a reader: what a reader still needs stays for the next time.</remarks>
 internal static class Checkpointer
 {
+    /// <summary>Whether the log is larger than its limit, or than <paramref name="lowerLimit"/>.</summary>
+    public static bool IsNeeded(string resolved, long lowerLimit = long.MaxValue) =>
+        FileIdentity.SizeOf(SpoolPath.WriteAheadLog(resolved)) > Math.Min(lowerLimit, SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(resolved)!)));
+
     /// <summary>Checkpoints when the log is larger than its limit, or than <paramref name="lowerLimit"/>. Returns true when it did anything.</summary>
     public static bool RunIfNeeded(SpoolFile file, bool onlyWithoutAgent, long lowerLimit = long.MaxValue)
     {
-        long limit = Math.Min(lowerLimit, SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(file.Path)!)));
-        if (FileIdentity.SizeOf(SpoolPath.WriteAheadLog(file.Path)) <= limit
-            || (onlyWithoutAgent && AgentLock.FindHolder(file.Path) is not null))
+        if (!IsNeeded(file.Path, lowerLimit) || (onlyWithoutAgent && AgentLock.FindHolder(file.Path) is not null))
         {
             return false;
         }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Quickq.Testing;
 using Quickq.Testing.Auditing;
+using Quickq.Testing.Network;
 
 namespace Quickq.Disruption.Tests;
 
@@ -14,10 +15,12 @@ internal sealed class FaultScene : IAsyncDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(40);
     private readonly List<IReadOnlyList<AcceptedMessage>> _accepted = [];
+    private readonly TimeSpan _longestPause;
     private SteadyProducer? _producer;
 
-    private FaultScene(TempSpool spool, BrokerQueue sound, BrokerQueue faulty, RestartedAgent agent)
+    private FaultScene(TempSpool spool, BrokerQueue sound, BrokerQueue faulty, RestartedAgent agent, TimeSpan longestPause)
     {
+        _longestPause = longestPause;
         (Spool, Sound, Faulty, Agent) = (spool, sound, faulty, agent);
         Produce();
     }
@@ -38,22 +41,32 @@ internal sealed class FaultScene : IAsyncDisposable
     /// <param name="hosts">The nodes; the second is mq2.</param>
     /// <param name="adjust">Changes the settings of mq2.</param>
     /// <param name="virtualHost">That of mq2, if not the common one.</param>
-    public static async Task<FaultScene> OpenAsync(VirtualHostPair hosts, Action<JsonObject>? adjust = null, string? virtualHost = null)
+    public static Task<FaultScene> OpenAsync(VirtualHostPair hosts, Action<JsonObject>? adjust = null, string? virtualHost = null) =>
+        OpenAsync((hosts.First, hosts.Name), (hosts.Second, virtualHost ?? hosts.Name), adjust);
+
+    /// <summary>The same with nodes and virtual hosts of a test's own, and an agent in a network of its own.</summary>
+    public static async Task<FaultScene> OpenAsync(
+        (RabbitNode Node, string VirtualHost) first, (RabbitNode Node, string VirtualHost) second, Action<JsonObject>? adjust = null, NetworkNamespace? inside = null,
+        string? exchange = null, bool awaitFlow = true, TimeSpan? longestPause = null)
     {
-        var exchange = $"faults-{Some.Word()}";
+        exchange ??= $"faults-{Some.Word()}";
         var spool = new TempSpool();
-        var sound = await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, exchange, exchange);
-        var faulty = await BrokerQueue.DeclareAsync(hosts.Second, virtualHost ?? hosts.Name, exchange, exchange);
+        var sound = await BrokerQueue.DeclareAsync(first.Node, first.VirtualHost, exchange, exchange);
+        var faulty = await BrokerQueue.DeclareAsync(second.Node, second.VirtualHost, exchange, exchange);
         var agent = new RestartedAgent(new AgentConfiguration(spool.Path)
-            .WithServer("mq1", hosts.First, hosts.Name, exchange, server => server["window"] = Window)
-            .WithServer("mq2", hosts.Second, virtualHost ?? hosts.Name, exchange, server =>
+            .WithServer("mq1", first.Node, first.VirtualHost, exchange, server => server["window"] = Window)
+            .WithServer("mq2", second.Node, second.VirtualHost, exchange, server =>
             {
                 server["window"] = Window;
                 adjust?.Invoke(server);
-            }));
-        var scene = new FaultScene(spool, sound, faulty, agent);
+            }), inside);
+        var scene = new FaultScene(spool, sound, faulty, agent, longestPause ?? LongestPause);
         await spool.AwaitServersAsync(Limit);
-        await scene.AwaitFlowAsync();
+        if (awaitFlow)
+        {
+            await scene.AwaitFlowAsync();
+        }
+
         return scene;
     }
 
@@ -90,16 +103,15 @@ internal sealed class FaultScene : IAsyncDisposable
     {
         await QuietAsync();
         Assert.Equal(0, await Agent.StopAsync());
-        faults += Agent.Kills + CountLogged("mq2: ", "were in flight and are sent again") + CountLogged("mq2: exchange", "is suspended");
         Audit.Of(Spool, [.. _accepted])
-            .Server("mq1", await Sound.DrainAsync(), Agent.Kills, Window)
-            .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults, Window)
+            .Server("mq1", await Sound.DrainAsync(), CountFaults("mq1"), Window)
+            .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults + CountFaults("mq2"), Window)
             .MustBeClean();
         Assert.Equal(0L, Spool.Value<long>("SELECT count(*) FROM suspension"));
     }
 
     /// <summary>Starts a producer: after <see cref="QuietAsync"/> another one.</summary>
-    public void Produce() => _producer = SteadyProducer.Start(Spool, Exchange, LongestPause);
+    public void Produce() => _producer = SteadyProducer.Start(Spool, Exchange, _longestPause);
 
     /// <summary>Ends the producer and waits until both servers have all that was given.</summary>
     public async Task QuietAsync()
@@ -126,4 +138,6 @@ internal sealed class FaultScene : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    private int CountFaults(string server) =>
+        Agent.Kills + CountLogged($"{server}: ", "were in flight and are sent again") + CountLogged($"{server}: exchange", "is suspended");
 }

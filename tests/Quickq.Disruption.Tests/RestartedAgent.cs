@@ -1,13 +1,17 @@
 using Quickq.Testing;
+using Quickq.Testing.Network;
 
 namespace Quickq.Disruption.Tests;
 
 /// <summary>An agent that is killed or stopped, and started again with the same configuration, any number of times.</summary>
-internal sealed class RestartedAgent(AgentConfiguration configuration) : IDisposable
+internal sealed class RestartedAgent(AgentConfiguration configuration, NetworkNamespace? inside = null) : IDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
-    private AgentProcess _agent = AgentProcess.Start(configuration);
+    private AgentProcess _agent = AgentProcess.Start(configuration, environment: null, inside);
     private string _earlier = "";
+
+    /// <summary>What it is configured with.</summary>
+    public AgentConfiguration Configuration => configuration;
 
     /// <summary>The one that runs now.</summary>
     public AgentProcess Current => _agent;
@@ -35,7 +39,7 @@ internal sealed class RestartedAgent(AgentConfiguration configuration) : IDispos
     {
         _earlier = Log;
         _agent.Dispose();
-        _agent = AgentProcess.Start(configuration);
+        _agent = AgentProcess.Start(configuration, environment: null, inside);
     }
 
     /// <summary>SIGTERM and its end, then a new one.</summary>

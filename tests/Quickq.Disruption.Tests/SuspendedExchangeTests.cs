@@ -45,6 +45,9 @@ public sealed class SuspendedExchangeTests(VirtualHostPair hosts) : IClassFixtur
         Assert.All(Rows(spool, "late", "mq2"), row => Assert.Equal(("delivered", 1L), (row.State, row.Attempts)));
         Assert.Equal(0L, spool.Value<long>("SELECT count(*) FROM suspension"));
 
+        // One line for the change, not one for each probe.
+        Assert.Equal(2, agent.Stderr.Split("mq2: exchange 'late' is suspended: ").Length);
+
         // A publish that races with the broker's closing of the channel can cost the connection: then, and only then, something comes twice.
         Audit.Of(spool, accepted)
             .Server("mq1", [.. await first[0].DrainAsync(), .. await first[1].DrainAsync()])

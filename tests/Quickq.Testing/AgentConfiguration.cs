@@ -22,6 +22,9 @@ public sealed class AgentConfiguration
 
     public JsonObject Root { get; }
 
+    /// <summary>Beside the spool.</summary>
+    public string FilePath => Path.Combine(Path.GetDirectoryName(SpoolPath)!, "quickq.json");
+
     /// <summary>Adds a server that is a node of the test.</summary>
     public AgentConfiguration WithServer(string name, RabbitNode node, string virtualHost, string exchange, Action<JsonObject>? adjust = null) =>
         WithServer(name, node.Host, node.Port, virtualHost, exchange, adjust);
@@ -41,6 +44,13 @@ public sealed class AgentConfiguration
         adjust?.Invoke(server);
         Root["servers"]!.AsObject()[name] = server;
         return this;
+    }
+
+    /// <summary>Writes it to <see cref="FilePath"/>, readable by its owner alone.</summary>
+    public void Write()
+    {
+        WriteTo(FilePath);
+        File.SetUnixFileMode(FilePath, UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
     public void WriteTo(string path) => File.WriteAllText(path, Root.ToJsonString(Indented));

@@ -1,8 +1,12 @@
+using Quickq.Testing.Network;
+
 namespace Quickq.Testing;
 
 /// <summary>The real agent as a child process: it can be stopped, killed and frozen, and its log is kept for failure reports.</summary>
 public sealed class AgentProcess : IDisposable
 {
+    private const int SigHup = 1;
+    private const int SigAbrt = 6;
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
     private readonly string _spoolPath;
     private readonly ChildProcess _child;
@@ -27,17 +31,21 @@ public sealed class AgentProcess : IDisposable
     public string Stderr => _child.Stderr;
 
     /// <summary>Writes the configuration beside the spool and starts the agent with it.</summary>
-    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null)
+    /// <param name="configuration">What it is to do.</param>
+    /// <param name="environment">Added to its environment.</param>
+    /// <param name="inside">The network that it runs in, if it is not the machine's.</param>
+    /// <param name="within">A program with its arguments that becomes the agent at last (nsenter, prlimit, env); none starts it directly.</param>
+    public static AgentProcess Start(AgentConfiguration configuration, IReadOnlyDictionary<string, string?>? environment = null, NetworkNamespace? inside = null, params string[] within)
     {
-        var file = Path.Combine(Path.GetDirectoryName(configuration.SpoolPath)!, "quickq.json");
-        configuration.WriteTo(file);
-        return Start(configuration.SpoolPath, ["--config", file], environment);
+        configuration.Write();
+        return Start(configuration.SpoolPath, ["--config", configuration.FilePath], environment, inside, within);
     }
 
     /// <summary>Starts the agent with exactly these arguments.</summary>
-    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    public static AgentProcess Start(string spoolPath, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, NetworkNamespace? inside = null, params string[] within)
     {
-        var child = ChildProcess.Start(BuiltPrograms.Agent, arguments, environment);
+        string[] all = [.. within, BuiltPrograms.Agent, .. arguments];
+        var child = inside is null ? ChildProcess.Start(all[0], all[1..], environment) : inside.Start(all[0], all[1..], environment);
         child.Stdin.Close();
         return new AgentProcess(spoolPath, child);
     }
@@ -48,9 +56,18 @@ public sealed class AgentProcess : IDisposable
     /// <summary>kill -9.</summary>
     public void Kill() => _child.Kill();
 
+    /// <summary>SIGHUP: it reads its configuration again.</summary>
+    public void Hangup() => _child.Signal(ChildProcess.HangUp);
+
     public void Pause() => _child.Pause();
 
     public void Resume() => _child.Resume();
+
+    /// <summary>SIGHUP: it reads its configuration again.</summary>
+    public void Reload() => _child.Signal(SigHup);
+
+    /// <summary>SIGABRT, as systemd's watchdog sends it.</summary>
+    public void Abort() => _child.Signal(SigAbrt);
 
     public Task<int> WaitForExitAsync(TimeSpan limit) => _child.WaitForExitAsync(limit);
 

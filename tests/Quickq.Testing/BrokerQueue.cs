@@ -39,6 +39,9 @@ public sealed class BrokerQueue
         return new BrokerQueue(node, virtualHost, exchange, name);
     }
 
+    /// <summary>The queue of the same name on another node.</summary>
+    public BrokerQueue On(RabbitNode node) => new(node, VirtualHost, Exchange, Name);
+
     /// <summary>How many messages lie in it.</summary>
     public async Task<int> CountAsync()
     {

@@ -6,6 +6,9 @@ namespace Quickq.Testing;
 /// <summary>A child that can be stopped, killed and frozen, whose output is captured, and that never outlives the test run.</summary>
 public sealed partial class ChildProcess : IDisposable
 {
+    /// <summary>SIGHUP: for many programs, to read their files again.</summary>
+    public const int HangUp = 1;
+
     private const int SigKill = 9;
     private const int SigTerm = 15;
     private const int SigCont = 18;
@@ -98,7 +101,8 @@ public sealed partial class ChildProcess : IDisposable
         _process.Dispose();
     }
 
-    private void Signal(int signal)
+    /// <summary>Any signal.</summary>
+    public void Signal(int signal)
     {
         if (!_process.HasExited && SendSignal(Pid, signal) != 0 && !_process.HasExited)
         {

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
+using Quickq.Testing.Network;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -14,36 +16,41 @@ namespace Quickq.Testing;
 public sealed class RabbitNode : IAsyncDisposable
 {
     private const int LogTailLines = 60;
+    private const int OwnPort = 5672;
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan CtlLimit = TimeSpan.FromSeconds(60);
     private readonly TempFolder _folder;
     private readonly string _script = Path.Combine(AppContext.BaseDirectory, "rabbit-node.sh");
     private readonly int _distributionPort = FreePort.Next();
-    private readonly int _mapperPort = FreePort.Next();
+    private readonly int _mapperPort;
+    private readonly bool _sharesMapper;
+    private readonly NetworkNamespace? _inside;
     private ChildProcess? _mapper;
     private ChildProcess? _broker;
 
-    private RabbitNode(string name, string? extraConfiguration)
+    private RabbitNode(string name, string? extraConfiguration, NetworkNamespace? inside, IReadOnlyList<string> addresses, RabbitNode? mate = null)
     {
         Name = name;
+        (_sharesMapper, _mapperPort) = (mate is not null, mate?._mapperPort ?? FreePort.Next());
+        _inside = inside;
+        (Host, Port) = inside is null ? ("127.0.0.1", FreePort.Next()) : (addresses[0], OwnPort);
         _folder = new TempFolder($"node-{name}");
         File.WriteAllText(_folder.File("node.env"), string.Create(CultureInfo.InvariantCulture,
             $"NODE_NAME={name}\nNODE_AMQP_PORT={Port}\nNODE_DIST_PORT={_distributionPort}\nNODE_EPMD_PORT={_mapperPort}\n"));
-        if (extraConfiguration is not null)
-        {
-            File.WriteAllText(_folder.File("extra.conf"), extraConfiguration + "\n");
-        }
+        string[] extra = inside is null ? [] : ["loopback_users = none", .. addresses.Select((address, at) => $"listeners.tcp.{at + 2} = {address}:{OwnPort}")];
+        File.WriteAllLines(_folder.File("extra.conf"), [.. extra, extraConfiguration ?? ""]);
 
         FailureReport.Watch(this, () => $"log of node {Name} (last {LogTailLines} lines):\n{LogTail(LogTailLines)}");
     }
 
     public string Name { get; }
 
-    public string Host { get; } = "127.0.0.1";
+    /// <summary>Where agents reach it.</summary>
+    public string Host { get; }
 
     /// <summary>The AMQP port, the same for the node's whole life.</summary>
-    public int Port { get; } = FreePort.Next();
+    public int Port { get; }
 
     public string Folder => _folder.Path;
 
@@ -56,7 +63,20 @@ public sealed class RabbitNode : IAsyncDisposable
 
     /// <summary>A node that is not running yet.</summary>
     /// <param name="extraConfiguration">Lines for rabbitmq.conf, for example a TLS listener or a memory limit.</param>
-    public static RabbitNode Create(string name, string? extraConfiguration = null) => new(name, extraConfiguration);
+    /// <param name="inside">The network that it runs in, if it is not the machine's; then it listens on port 5672 of the loopback and of its addresses.</param>
+    /// <param name="addresses">Its addresses in that network.</param>
+    public static RabbitNode Create(string name, string? extraConfiguration = null, NetworkNamespace? inside = null, IReadOnlyList<string>? addresses = null) =>
+        new(name, extraConfiguration, inside, addresses ?? []);
+
+    /// <summary>A node that can join this one, which runs already: it has its port mapper and its cookie.</summary>
+    public RabbitNode CreateMate(string name)
+    {
+        var mate = new RabbitNode(name, extraConfiguration: null, inside: null, addresses: [], this);
+        Directory.CreateDirectory(mate._folder.File("home"));
+        File.Copy(_folder.File("home/.erlang.cookie"), mate._folder.File("home/.erlang.cookie"));
+        File.SetUnixFileMode(mate._folder.File("home/.erlang.cookie"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return mate;
+    }
 
     /// <summary>Starts it on its own ports and data and waits until it serves.</summary>
     public async Task StartAsync()
@@ -79,8 +99,8 @@ public sealed class RabbitNode : IAsyncDisposable
         }
 
         _broker?.Dispose();
-        _mapper ??= ChildProcess.Start("sh", [_script, "epmd", Folder]);
-        _broker = ChildProcess.Start("sh", [_script, "run", Folder]);
+        _mapper ??= _sharesMapper ? null : StartScript("epmd");
+        _broker = StartScript("run");
     }
 
     /// <summary>Waits until an AMQP connection is accepted.</summary>
@@ -144,7 +164,7 @@ public sealed class RabbitNode : IAsyncDisposable
     /// <summary>Runs rabbitmqctl for this node and gives its output; throws when it fails.</summary>
     public async Task<string> CtlAsync(params string[] arguments)
     {
-        using var ctl = ChildProcess.Start("sh", [_script, "ctl", Folder, .. arguments]);
+        using var ctl = StartScript("ctl", arguments);
         ctl.Stdin.Close();
         var code = await ctl.WaitForExitAsync(CtlLimit);
         return code == 0
@@ -160,7 +180,8 @@ public sealed class RabbitNode : IAsyncDisposable
     public Task<IConnection> ConnectAsync(string virtualHost = "/", string clientName = "test") =>
         new ConnectionFactory
         {
-            HostName = Host,
+            HostName = "127.0.0.1",
+            SocketFactory = family => new TcpClientAdapter(OpenSocket(family)),
             Port = Port,
             VirtualHost = virtualHost,
             AutomaticRecoveryEnabled = false,
@@ -188,17 +209,25 @@ public sealed class RabbitNode : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static bool IsStarting(string program) => program is "sh" or "setpriv" or "erl" or "erlexec" or "rabbitmq-server";
+    private static bool IsStarting(string program) => program is "sh" or "nsenter" or "setpriv" or "erl" or "erlexec" or "rabbitmq-server";
 
     private static bool IsTelling(string line) =>
         !line.Contains("Running boot step", StringComparison.Ordinal) && !(line.Contains("[info]", StringComparison.Ordinal) && line.Contains("connection <", StringComparison.Ordinal));
+
+    private Socket OpenSocket(AddressFamily family) => _inside?.OpenSocket(family) ?? new Socket(family, SocketType.Stream, ProtocolType.Tcp);
+
+    private ChildProcess StartScript(string verb, params IEnumerable<string> arguments)
+    {
+        string[] all = [_script, verb, Folder, .. arguments];
+        return _inside?.Start("sh", all) ?? ChildProcess.Start("sh", all);
+    }
 
     private async Task<bool> AcceptsConnectionAsync()
     {
         try
         {
-            using var knock = new TcpClient();
-            await knock.ConnectAsync(Host, Port);
+            using var knock = OpenSocket(AddressFamily.InterNetwork);
+            await knock.ConnectAsync(IPAddress.Loopback, Port);
             await using var connection = await ConnectAsync(clientName: "ready?");
             return true;
         }

@@ -1,11 +1,14 @@
 namespace Quickq.Testing;
 
-/// <summary>A folder of its own below the system's temporary folder, deleted on dispose.</summary>
+/// <summary>A folder of its own, deleted on dispose.</summary>
 public sealed class TempFolder : IDisposable
 {
-    public TempFolder(string purpose = "test")
+    /// <summary>Makes it below the system's temporary folder, or below <paramref name="parent"/>.</summary>
+    public TempFolder(string purpose = "test", string? parent = null)
     {
-        Path = Directory.CreateTempSubdirectory($"quickq-{purpose}-").FullName;
+        Path = parent is null
+            ? Directory.CreateTempSubdirectory($"quickq-{purpose}-").FullName
+            : Directory.CreateDirectory(System.IO.Path.Combine(parent, $"quickq-{purpose}-{Guid.NewGuid():N}")).FullName;
     }
 
     public string Path { get; }

@@ -6,7 +6,13 @@ namespace Quickq.Testing;
 /// <summary>A spool in a folder of its own. On dispose it must be sound (PRAGMA integrity_check), and is deleted.</summary>
 public sealed class TempSpool : IDisposable
 {
-    private readonly TempFolder _folder = new("spool");
+    private readonly TempFolder _folder;
+
+    /// <summary>Names a spool in a folder of its own; below <paramref name="parent"/> where that is given.</summary>
+    public TempSpool(string? parent = null)
+    {
+        _folder = new TempFolder("spool", parent);
+    }
 
     /// <summary>Where the spool is; nothing is there until somebody opens it for writing.</summary>
     public string Path => _folder.File("spool.db");

@@ -88,10 +88,19 @@ def look(folder, marked, program):
     return findings
 
 
-def mounted(image, work, marked, program):
+def run(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+
+
+def mounted(image, work, marked, program, counts):
     folder = os.path.join(work, "mounted")
     os.makedirs(folder, exist_ok=True)
-    done = subprocess.run(["mount", "-o", "loop", image, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    done = run("mount", "-o", "loop", image, folder)
+    if done.returncode != 0:
+        # A torn superblock is ext4's own matter: the boot would run this.
+        counts["fsck"] += 1
+        run("e2fsck", "-fy", image)
+        done = run("mount", "-o", "loop", image, folder)
     if done.returncode != 0:
         return [("damaged", "the file system cannot be mounted: " + done.stdout)]
     try:
@@ -107,7 +116,7 @@ def main(image, log, states, seed, program=None):
     with open(image, "rb") as base:
         disk = bytearray(base.read())
     work = tempfile.mkdtemp(prefix="quickq-power-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-    counts = {"states": states, "marks": 0, "flushes": 0, "unflushed": 0, "damaged": 0, "lost": 0}
+    counts = {"states": states, "marks": 0, "flushes": 0, "unflushed": 0, "fsck": 0, "damaged": 0, "lost": 0}
     first = []
     marked, pending, position = [], [], 0
     try:
@@ -131,7 +140,7 @@ def main(image, log, states, seed, program=None):
                     copy.seek(at)
                     copy.write(written)
             counts["unflushed"] += bool(pending)
-            findings = mounted(state, work, marked, program if number % LOOK_WITH_PROGRAM_EVERY == 0 else None)
+            findings = mounted(state, work, marked, program if number % LOOK_WITH_PROGRAM_EVERY == 0 else None, counts)
             for kind in ("damaged", "lost"):
                 counts[kind] += any(found == kind for found, _ in findings)
             if findings and len(first) < 5:

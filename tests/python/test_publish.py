@@ -209,6 +209,13 @@ class Trouble(SpoolTest):
             os._exit(2)
         self.assertEqual(0, os.waitpid(child, 0)[1])
 
+    def test_the_reserve_that_the_agent_gave_up_is_not_for_new_messages(self):
+        self.spool.publish({})
+        self.run_sql("INSERT INTO setting (name, value) VALUES ('reserveMissing', '4611686018427387904')")
+        self.fails(quickq.SpoolFull, "Full", "the disk is nearly full: .*minFreeDisk")
+        self.run_sql("DELETE FROM setting WHERE name = 'reserveMissing'")
+        self.spool.publish({})
+
     def test_the_spool_is_full_until_there_is_room_again(self):
         self.make_spool()
         self.run_sql("UPDATE setting SET value = '20000' WHERE name = 'maxSize'")

@@ -15,6 +15,7 @@ public sealed class OutcomePolicyTests
         { "Unrouted", "Retry", "deferred", false, true },
         { "Unrouted", "Park", "rejected", false, true },
         { "Nacked", "Accept", "deferred", false, true },
+        { "Unanswered", "Accept", "deferred", false, true },
         { "Refused", "Accept", "deferred", false, true },
         { "RefusedForGood", "Accept", "rejected", false, true },
         { "Unencodable", "Accept", "rejected", false, false },

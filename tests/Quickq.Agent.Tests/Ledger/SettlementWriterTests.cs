@@ -33,23 +33,6 @@ public sealed class SettlementWriterTests : IDisposable
         RequireCountersToMatchRows();
     }
 
-    [Fact]
-    public void A_message_without_an_answer_between_many_that_have_one_stays_pending()
-    {
-        // Enough in a row that a batch is written by runs of numbers; 6 is the gap, and 4 comes twice.
-        using (SpoolWriter writer = SpoolWriter.Open(_spool.Path))
-        {
-            writer.AppendMany([.. Enumerable.Range(11, 30).Select(i => new OutgoingMessage { Id = $"m{i}" })]);
-        }
-
-        long[] answered = [4, 5, 3, 2, 4, .. Enumerable.Range(7, 30)];
-        Write([.. answered.Select(seq => new Settlement(seq, "delivered", Now))]);
-
-        Assert.Equal([6, 37, 38, 39, 40], _spool.Query<int>("SELECT message FROM delivery WHERE server = 1 AND state = 'pending' ORDER BY message"));
-        Assert.Equal(39, _spool.Value<int>("SELECT pending FROM server WHERE id = 2"));
-        RequireCountersToMatchRows();
-    }
-
     [Theory]
     [InlineData("held", "delivered")]
     [InlineData("cancelled", "delivered")]

@@ -13,9 +13,12 @@ public sealed class AgentLogTests : IDisposable
 
     public AgentLogTests()
     {
-        _logging = new AgentLogging(LogLevel.Information, _output);
+        _logging = new AgentLogging(LogLevel.Information, _output, journal: null, TimeProvider.System);
         _log = _logging.Factory.CreateLogger("test");
     }
+
+    // Tests run in artifacts/bin/<project>/<flavour>/.
+    private static string Manual => Path.Combine(AppContext.BaseDirectory, "../../../../docs/operations.md");
 
     private static IEnumerable<LoggerMessageAttribute> Events =>
         typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
@@ -26,6 +29,18 @@ public sealed class AgentLogTests : IDisposable
     {
         Assert.NotEmpty(Events);
         Assert.Equal(Events.Count(), Events.DistinctBy(logged => logged.EventId).Count());
+    }
+
+    [Fact]
+    public void The_manual_lists_every_event_as_it_is()
+    {
+        var expected = typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public)
+            .Select(method => (method.Name, Logged: method.GetCustomAttribute<LoggerMessageAttribute>()!)).Where(found => found.Logged is not null)
+            .OrderBy(found => found.Logged.EventId)
+            .Select(found => $"| `{found.Logged.EventId:x4}` | `{found.Name}` | {found.Logged.Level.ToString().ToLowerInvariant()} | {found.Logged.Message} |");
+
+        Assert.Equal(expected, File.ReadLines(Manual).Where(line => Regex.IsMatch(line, @"^\| `[0-9a-f]{4}` \|", RegexOptions.None, TimeSpan.FromSeconds(1))));
+        Assert.Contains($"`{JournalRecord.MessageIdPrefix}`", File.ReadAllText(Manual), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -50,18 +65,18 @@ public sealed class AgentLogTests : IDisposable
     [Fact]
     public void The_level_decides_and_can_be_changed()
     {
-        _log.NextAttempt("mq1", TimeSpan.FromSeconds(2));
+        _log.NextAttempt("mq1", 2);
         Assert.Empty(_output.ToString());
 
         _logging.SetLevel(LogLevel.Debug);
-        _log.NextAttempt("mq1", TimeSpan.FromSeconds(2));
-        Assert.EndsWith(" DEBUG mq1: next attempt to connect in 00:00:02\n", _output.ToString(), StringComparison.Ordinal);
+        _log.NextAttempt("mq1", 2);
+        Assert.EndsWith(" DEBUG mq1: next attempt to connect in 2.0 s\n", _output.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Nobody_reading_the_log_does_no_harm()
     {
-        using var logging = new AgentLogging(LogLevel.Information, new StreamWriter(new BrokenPipe()));
+        using var logging = new AgentLogging(LogLevel.Information, new StreamWriter(new BrokenPipe()), journal: null, TimeProvider.System);
         logging.Factory.CreateLogger("test").Stopped();
     }
 

@@ -34,7 +34,7 @@ internal sealed class SettingsFolder : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private (AgentSettings? Settings, IReadOnlyList<string> Mistakes) Read(string json, (string Name, string Value)[] environment)
+    private SettingsReading Read(string json, (string Name, string Value)[] environment)
     {
         Write("quickq.json", json);
         return SettingsFile.Read(ConfigPath, environment.ToDictionary(variable => variable.Name, variable => variable.Value, StringComparer.Ordinal));

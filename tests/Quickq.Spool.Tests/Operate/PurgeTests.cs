@@ -1,3 +1,4 @@
+using Quickq.Spool.Upkeep;
 using Quickq.Testing;
 
 namespace Quickq.Spool.Tests.Operate;
@@ -77,10 +78,10 @@ public sealed class PurgeTests : IDisposable
     {
         Fill(3, bodyBytes: 10);
         using var file = SpoolFile.OpenForWriting(_spool.Path, create: false);
-        Upkeep.ReapPage page = file.Read(connection => Upkeep.SettledMessageReaper.FindSome(connection, 0, long.MaxValue));
+        ReapPage page = file.Read(connection => SettledMessageReaper.FindSome(connection, 0, long.MaxValue));
         _spool.Execute("UPDATE delivery SET state = 'pending' WHERE message = 2 AND server = 1");
 
-        int removed = file.Write(connection => Upkeep.SettledMessageReaper.Remove_NeedsTransaction(connection, page.Messages));
+        int removed = file.Write(connection => SettledMessageReaper.Remove_NeedsTransaction(connection, page.Messages)).Removed;
 
         Assert.Equal(2, removed);
         Assert.Equal(2, _spool.Value<int>("SELECT seq FROM message"));

@@ -134,7 +134,7 @@ public sealed partial class ContractTests : IDisposable
             UPDATE message SET created_at = 1767319445000001, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE 1767323045000001 END;
             UPDATE server SET connection = 'connected', endpoint = '10.0.0.1:5672', since = 1767319445000000, pending = 1200, delivered = 1234567, unrouted = 3 WHERE name = 'mq1';
             UPDATE server SET connection = 'reconnecting', since = 1767319445000000, pending = 1, deferred = 1, held = 2, rejected = 1, expired = 4, cancelled = 5,
-                   last_error = 'no answer from mq2.example:5672 within 10 s' WHERE name = 'mq2';
+                   last_error = 'no answer from mq2.example:5672 within 10 s', last_error_at = 1767319445000000 WHERE name = 'mq2';
             UPDATE server SET active = 0, pending = 2 WHERE name = 'mq3';
             """);
     }

@@ -1,12 +1,11 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Quickq.Testing;
 
-namespace Quickq.Broker.Tests;
+namespace Quickq.Testing;
 
 /// <summary>A certificate authority for one test, with the PEM files that brokers and agents read.</summary>
-internal sealed class TestAuthority : IDisposable
+public sealed class TestAuthority : IDisposable
 {
     private static readonly DateTimeOffset Began = TimeProvider.System.GetUtcNow().AddDays(-10);
     private readonly TempFolder _folder = new("authority");

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using Quickq.Testing;
+
+namespace Quickq.Disruption.Tests;
+
+/// <summary>Another program fills the disk of the spool to the last byte, again and again.</summary>
+[Collection<TwoNodesCollection>]
+public sealed class FullDiskTests(VirtualHostPair hosts, ITestOutputHelper output) : IClassFixture<VirtualHostPair>, IAsyncLifetime
+{
+    private const int Cycles = 10;
+    private const int Pending = 1000;
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+
+    public async ValueTask InitializeAsync() => await hosts.First.EnsureServingAsync();
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    [Fact(Timeout = 600_000)]
+    public async Task Ten_times_add_answers_75_delivery_goes_on_and_with_the_space_back_add_works_again()
+    {
+        using var disk = SmallDisk.Ext4(mebibytes: 40);
+        using var spool = new TempSpool(disk.Folder);
+        using var elsewhere = new TempFolder();
+        BrokerQueue queue = await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, "satellite");
+        string file = elsewhere.File("quickq.json");
+        new AgentConfiguration(spool.Path).WithServer("mq1", hosts.First, hosts.Name, "satellite").WriteTo(file);
+        AgentProcess agent = AgentProcess.Start(spool.Path, ["--config", file]);
+        using var last = new Last(() => agent);
+        await spool.AwaitServersAsync(Limit);
+        string reserve = spool.File("spool.db.reserve");
+        var accepted = new List<string>();
+        int refused = 0, givenUp = 0;
+        for (int cycle = 1; cycle <= Cycles; cycle++)
+        {
+            await Eventually.Is("the agent has its reserve", Limit, () => File.Exists(reserve));
+
+            // In turns: an agent that was there before the disk was full, and one that is started on it.
+            bool restart = cycle % 2 == 0;
+            if (restart)
+            {
+                await agent.AwaitLogAsync("connected to", Limit);
+                Assert.Equal(0, await agent.StopAsync());
+            }
+            else
+            {
+                // Not while it holds the write lock: then add would wait for it.
+                using var pause = Process.Start("flock", [spool.Path + ".lock", "kill", "-STOP", agent.Pid.ToString(CultureInfo.InvariantCulture)]);
+                await pause.WaitForExitAsync(TestContext.Current.CancellationToken);
+            }
+
+            accepted.AddRange(await AddAsync(spool, cycle, Pending));
+            disk.Fill();
+            refused += await RequireRefusalAsync(spool);
+            if (restart)
+            {
+                givenUp += GivenUp(agent);
+                agent.Dispose();
+                agent = AgentProcess.Start(spool.Path, ["--config", file]);
+            }
+            else
+            {
+                agent.Resume();
+            }
+
+            await spool.AwaitDeliveredAsync(accepted.Count, Limit, "mq1");
+            refused += await RequireRefusalAsync(spool);
+            disk.Empty();
+            await Eventually.Is("add works again", Limit, async () =>
+            {
+                CommandResult added = await new SpoolCommand(spool).RunAsync("add", "-t", "after.full", "{}");
+                accepted.AddRange(added.ExitCode == 0 ? added.Lines : []);
+                return added.ExitCode == 0;
+            });
+        }
+
+        await spool.AwaitDeliveredAsync(accepted.Count, Limit, "mq1");
+        Assert.Equal(0, await agent.StopAsync());
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{refused} refusals, the reserve was given up {givenUp + GivenUp(agent)} times"));
+        Assert.Equal(accepted.Order(StringComparer.Ordinal), (await queue.DrainAsync()).Select(message => message.MessageId!).Order(StringComparer.Ordinal));
+    }
+
+    private static async Task<IReadOnlyList<string>> AddAsync(TempSpool spool, int cycle, int count)
+    {
+        string lines = string.Join('\n', Enumerable.Range(0, count).Select(i => $$"""{"cycle":{{cycle}},"number":{{i}},"text":"{{Some.Word(900)}}"}"""));
+        CommandResult added = await new SpoolCommand(spool).RunWithInputAsync(System.Text.Encoding.UTF8.GetBytes(lines), "add", "--lines", "-t", "full.disk");
+        return added.MustSucceed().Lines;
+    }
+
+    private static async Task<int> RequireRefusalAsync(TempSpool spool)
+    {
+        CommandResult refused = await new SpoolCommand(spool).RunAsync("add", "-t", "too.late", "{}");
+        Assert.True(refused.ExitCode == 75, $"exit {refused.ExitCode}: {refused.Stdout}{refused.Stderr}");
+        Assert.Matches("^quickq-spool: the (disk is nearly full: .* are free, .* are kept|file system of .* is full); nothing was stored; free some space", refused.Stderr);
+        return 1;
+    }
+
+    private static int GivenUp(AgentProcess agent) => agent.Stderr.Split('\n').Count(line => line.Contains("gives up its reserve", StringComparison.Ordinal));
+
+    /// <summary>Whichever agent runs at the end.</summary>
+    private sealed class Last(Func<AgentProcess> agent) : IDisposable
+    {
+        public void Dispose() => agent().Dispose();
+    }
+}
