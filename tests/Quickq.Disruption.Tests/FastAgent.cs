@@ -58,7 +58,7 @@ internal sealed class FastAgent : IAsyncDisposable
         private readonly Lock _gate = new();
         private readonly StringBuilder _text = new();
 
-        public override void Write(StringBuilder? value)
+        public override void Write(string? value)
         {
             lock (_gate)
             {
