@@ -39,7 +39,9 @@ public sealed class CutCableTests(OwnNetwork network, ITestOutputHelper output) 
         await scene.MustEndCleanAsync();
 
         Assert.InRange(noticed, TimeSpan.FromSeconds(1), Noticed);
-        Assert.Equal("the link is dead: nothing sent was acknowledged for 12 s", reason);
+
+        // The kernel tells the time-out to one call only: where a write has it first, the reader sees just an end.
+        Assert.Contains(reason, (string[])["the link is dead: nothing sent was acknowledged for 12 s", "the broker hung up without a word"]);
         Assert.InRange(kept, 0.95, 1.1);
         Assert.Equal(1, scene.CountLogged("mq2: connection to"));
         Assert.Equal(0, scene.CountLogged("mq1: connection to"));
