@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Part of tests/shell/packages-in-roots.sh: what is done in a root, and what must be so then. Each runs with `set -e`.
+
+spool=/var/lib/quickq/spool.db
+
+# A command that must fail. (`set -e` does not care about one behind `!`.)
+not() { if "$@"; then echo "this should have failed: $*"; return 1; fi; }
+
+# A command that must end with the code given first.
+ends_with() {
+  local wanted=$1 code=0
+  shift
+  "$@" || code=$?
+  [ $code = "$wanted" ] || { echo "ended with $code, not $wanted: $*"; return 1; }
+}
+
+# copy_in OLD-OR-NEW PATTERN NAME
+copy_in() { cp "$work/$1/"$2 "$root/root/$3"; }
+configure_server() { sed -i "s|\"servers\": {|\"servers\": {\n    $1|" "$root/etc/quickq/quickq.json"; }
+
+deb_installs() {
+  copy_in old 'quickq_0.0.9_amd64.deb' old.deb
+  copy_in new 'quickq_1.0.0_amd64.deb' new.deb
+  inside apt-get install -y /root/old.deb
+  inside getent passwd quickq
+  [ "$(inside stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
+  [ "$(inside stat -c '%a %U:%G' /etc/quickq)" = '750 quickq:root' ]
+  [ "$(inside stat -c '%a %U:%G' /etc/quickq/quickq.json)" = '640 quickq:root' ]
+  agent_is active
+  [ "$(inside systemctl is-enabled quickq-agent)" = enabled ]
+  [ "$(inside stat -c '%a %U:%G' $spool)" = '660 quickq:quickq' ]
+  inside quickq-agent --version
+  # The unit has nothing that this systemd does not know.
+  inside systemd-analyze verify quickq-agent.service > "$work/verify" 2>&1
+  not grep quickq "$work/verify"
+}
+
+install_page_works() {
+  inside useradd --create-home producer
+  inside useradd --create-home stranger
+  configure_server "$(install_server)"
+  install_steps > "$root/root/steps"
+  [ "$(wc -l < "$root/root/steps")" -ge 5 ]
+  sed -i '/quickq-spool status/i set +x; until quickq-spool status | grep -E "mq1 +connected"; do sleep 0.2; done 2> /dev/null; set -x' "$root/root/steps"
+  inside timeout 60 bash -ex /root/steps > "$work/steps.log" 2>&1 || { cat "$work/steps.log"; inside quickq-spool status; inside journalctl -n 20; return 1; }
+  grep -qx delivered "$work/steps.log"
+  not grep -i warn <(inside journalctl -u quickq-agent -p warning --no-pager)
+}
+
+only_members_add() {
+  as_user producer producer quickq-spool add -t a '{"a":1}'
+  as_user producer producer quickq-spool status > "$work/seen"
+  grep -q mq1 "$work/seen"
+  as_user producer producer quickq-spool list --limit 1
+  ends_with 77 as_user stranger stranger quickq-spool add -t a '{"a":1}'
+  ends_with 77 as_user stranger stranger quickq-spool status
+  not as_user stranger stranger quickq-agent --check-config
+  # The password is neither for producers nor for strangers.
+  not as_user producer producer cat /etc/quickq/mq1.password
+  not as_user stranger stranger cat /etc/quickq/quickq.json
+  # What a producer made, the agent can still write.
+  eventually 30 is mq1 pending 0
+}
+
+agent_is_confined() {
+  local pid own place
+  pid=$(agent_pid)
+  own() { inside nsenter -t "$pid" -m -S "$(inside id -u quickq)" -G "$(inside id -g quickq)" -- "$@"; }
+  own touch /var/lib/quickq/own
+  own rm /var/lib/quickq/own
+  for place in /etc /etc/quickq /usr/lib/quickq /var/lib /var /home /root /run /opt /dev /sys /proc/sys/kernel /boot; do
+    not own touch "$place/other"
+  done
+  # Even as root within its mounts nothing but the spool folder, its own /tmp and what the kernel keeps is writable.
+  not inside nsenter -t "$pid" -m -- touch /etc/quickq/other
+  not inside nsenter -t "$pid" -m -- touch /usr/lib/other
+  inside grep -qE '^NoNewPrivs:.1' "/proc/$pid/status"
+  inside grep -qE '^CapBnd:.0000000000000000' "/proc/$pid/status"
+  inside grep -qE '^Seccomp:.2' "/proc/$pid/status"
+}
+
+systemd_is_told() {
+  inside systemctl show -p StatusText --value quickq-agent | grep -i 'server'
+  local pid
+  pid=$(agent_pid)
+  inside systemctl reload quickq-agent
+  [ "$(agent_pid)" = "$pid" ]
+  inside systemctl stop quickq-agent
+  [ "$(inside systemctl show -p Result --value quickq-agent)" = success ]
+  inside systemctl start quickq-agent
+  inside sh -c 'kill -9 $(systemctl show -p MainPID --value quickq-agent)'
+  eventually 30 agent_is active
+}
+
+upgrade_keeps_the_spool() {
+  local id before
+  id=$(as_user producer producer quickq-spool add -t upgrade '{"u":1}')
+  before=$(agent_pid)
+  cp "$root/etc/quickq/quickq.json" "$work/before.json"
+  inside apt-get install -y /root/new.deb
+  [ "$(inside dpkg-query -W -f '${Version}' quickq)" = 1.0.0 ]
+  cmp "$root/etc/quickq/quickq.json" "$work/before.json"
+  [ "$(agent_pid)" != "$before" ]
+  agent_is active
+  inside quickq-spool show "$id"
+  is mq1 pending 1
+  [ "$(inside stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
+}
+
+removal_keeps_the_spool() {
+  inside apt-get remove -y quickq > "$work/removal"
+  cat "$work/removal"
+  grep -q "spool $spool stays" "$work/removal"
+  inside test -s $spool
+  not inside test -e /usr/lib/quickq/quickq-agent
+  not agent_is active
+  inside test -e /etc/quickq/quickq.json
+}
+
+purge_keeps_the_undelivered() {
+  cp -a "$root/etc/quickq" "$work/kept-configuration"
+  inside apt-get purge -y quickq > "$work/purge" 2>&1
+  cat "$work/purge"
+  grep -q '/var/lib/quickq is kept' "$work/purge"
+  inside test -s $spool
+  not inside test -e /etc/quickq
+}
+
+kept_is_delivered() {
+  inside apt-get install -y /root/new.deb
+  cp -a "$work/kept-configuration/." "$root/etc/quickq/"
+  eventually 60 is mq1 pending 0
+  [ "$(member mq1 delivered)" -ge 3 ]
+}
+
+purge_removes_the_delivered() {
+  # Between removal and purge something is added by a program that does not come with the package: it counts.
+  inside apt-get remove -y quickq
+  inside test -e /var/lib/quickq/.all-delivered
+  inside touch $spool.lock
+  inside apt-get purge -y quickq 2>&1 | grep 'is kept'
+  inside apt-get install -y /root/new.deb
+  inside apt-get purge -y quickq
+  not inside test -e /var/lib/quickq
+  not inside test -e /etc/quickq
+  inside apt-get install -y /root/new.deb
+  agent_is active
+}
