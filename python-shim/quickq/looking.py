@@ -59,7 +59,7 @@ def wait_for(spool: "Spool", message_id: str, seconds: float) -> Dict[str, str]:
     version = None
     while any(states.get(server) == "PENDING" for server in connected) and time.monotonic() < end:
         # SQLite tells other processes of a commit by data_version only, which has to be asked for.
-        time.sleep(max(0.0, min(_FIRST_PAUSE, end - time.monotonic())))
+        time.sleep(max(0.0, min(_FIRST_PAUSE, end - time.monotonic())))  # between two looks: no signal crosses from the agent
         changed = file.read(_data_version)
         if changed != version:
             version, states = changed, _states_now(file, message_id, states)
@@ -89,7 +89,7 @@ def wait(spool: "Spool", message_ids: Sequence[str], servers: Sequence[str], tim
         if end is not None and time.monotonic() >= end:
             return False
         # As above: asked for, at growing intervals.
-        time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
+        time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))  # between two looks, growing
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 

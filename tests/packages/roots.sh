@@ -12,7 +12,7 @@ base_root() {
   if [ ! -e "$base.done" ]; then
     rm -rf "$base"
     mkdir -p "$roots"
-    debootstrap --variant=minbase --include="$2" "$1" "$base" http://deb.debian.org/debian && touch "$base.done"
+    debootstrap --variant=minbase --include="$2" "$1" "$base" && touch "$base.done"
   fi
 }
 
