@@ -39,6 +39,11 @@ try
         log.ConfigurationNote(note);
     }
 
+    if (claim.KeptLog is { } kept)
+    {
+        log.OrphanLogKept(kept);
+    }
+
     if (claim.IsDamaged)
     {
         log.SpoolDamaged("its header or its schema cannot be read");

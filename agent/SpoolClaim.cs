@@ -11,11 +11,15 @@ internal sealed class SpoolClaim : IDisposable
 {
     private readonly AgentLock _lock;
 
-    private SpoolClaim(AgentLock agentLock, bool isDamaged)
+    private SpoolClaim(AgentLock agentLock, bool isDamaged, string? keptLog)
     {
         _lock = agentLock;
         IsDamaged = isDamaged;
+        KeptLog = keptLog;
     }
+
+    /// <summary>Where the log of an earlier spool was put whose file is gone; else null.</summary>
+    public string? KeptLog { get; }
 
     /// <summary>Whether the header or the schema of the spool cannot be read; nothing else was looked at.</summary>
     public bool IsDamaged { get; }
@@ -24,10 +28,10 @@ internal sealed class SpoolClaim : IDisposable
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/>, with the process id, when another agent has it; whatever opening the spool says.</exception>
     public static SpoolClaim Take(string path)
     {
-        bool isDamaged = FindDamage(path);
+        bool isDamaged = FindDamage(path, out string? keptLog);
         string resolved = SpoolPath.FollowLinks(path);
         return AgentLock.TryTake(resolved, out int? holder) is { } taken
-            ? new SpoolClaim(taken, isDamaged)
+            ? new SpoolClaim(taken, isDamaged, keptLog)
             : throw new SpoolException(SpoolFault.Busy, resolved,
                 string.Create(CultureInfo.InvariantCulture, $"process {holder} is the agent of the spool {resolved} already"),
                 "one agent is enough: it serves all servers; stop that one first");
@@ -35,11 +39,13 @@ internal sealed class SpoolClaim : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    private static bool FindDamage(string path)
+    private static bool FindDamage(string path, out string? keptLog)
     {
+        keptLog = null;
         try
         {
             using SpoolFile file = Open(path);
+            keptLog = file.KeptLog;
             file.Read(connection =>
             {
                 SpoolSchema.RequireWhole(connection, file.Path);

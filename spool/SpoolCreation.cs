@@ -15,8 +15,9 @@ internal static class SpoolCreation
     public static bool IsMissing(string resolved) => FileIdentity.Find(resolved) is null or { Size: 0 };
 
     /// <summary>Makes the spool if there is none; does nothing when another process was first.</summary>
+    /// <returns>Where the log of an earlier spool was put whose file is gone; null when there was none.</returns>
     /// <exception cref="SpoolException">It cannot be made here.</exception>
-    public static void CreateIfMissing(string resolved)
+    public static string? CreateIfMissing(string resolved)
     {
         string folder = Path.GetDirectoryName(resolved)!;
         using var writeLock = new WriteLock(resolved);
@@ -25,11 +26,12 @@ internal static class SpoolCreation
         {
             if (!IsMissing(resolved))
             {
-                return;
+                return null;
             }
 
+            string? keptLog = OrphanLog.Keep_NeedsLock(resolved, TimeProvider.System.GetUtcNow());
             string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
-            RemoveDraft(draft);
+            RemoveDrafts_NeedsLock(resolved);
             try
             {
                 WriteDraft(draft);
@@ -41,6 +43,7 @@ internal static class SpoolCreation
             }
 
             SyncFolder(resolved);
+            return keptLog;
         }
         catch (SqliteException failure) when (failure.SqliteErrorCode == SQLitePCL.raw.SQLITE_FULL || FileSystemRoom.IsFull(folder))
         {
@@ -91,6 +94,18 @@ internal static class SpoolCreation
         if (result != 0 && error != Libc.Exists)
         {
             throw Failure(resolved, "make", error);
+        }
+    }
+
+    /// <summary>Drafts are made under the lock only: whatever is there was left by a process that was killed.</summary>
+    internal static void RemoveDrafts_NeedsLock(string resolved)
+    {
+        foreach (string left in Directory.EnumerateFiles(Path.GetDirectoryName(resolved)!, Path.GetFileName(resolved) + ".new.*"))
+        {
+            if (Libc.Unlink(left) != 0 && Marshal.GetLastPInvokeError() is var error && error != Libc.NoEntry)
+            {
+                throw Failure(left, "remove", error);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Repair;
 using Quickq.Spool.Schema;
 using SQLitePCL;
 
@@ -48,7 +49,9 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>Opens an existing spool for reading: no lock, no transaction longer than a statement of the caller's.</summary>
     public static SpoolFile OpenForReading(string path)
     {
-        var file = new SpoolFile(RequireExisting(path), writeLock: null, "FULL");
+        string resolved = RequireExisting(path);
+        AsideFiles.UndoInterrupted(resolved);
+        var file = new SpoolFile(resolved, writeLock: null, "FULL");
         try
         {
             file.Open();
@@ -66,6 +69,9 @@ internal sealed class SpoolFile : IDisposable
         }
     }
 
+    /// <summary>Where opening put the log of an earlier spool whose file is gone; else null.</summary>
+    public string? KeptLog { get; private init; }
+
     /// <summary>Opens a spool for writing, making it when there is none and <paramref name="create"/> is set.</summary>
     /// <param name="path">The spool.</param>
     /// <param name="create">Whether to make a new spool.</param>
@@ -76,13 +82,10 @@ internal sealed class SpoolFile : IDisposable
     public static SpoolFile OpenForWriting(string path, bool create, bool durable = true)
     {
         string resolved = create ? SpoolPath.FollowLinks(path) : RequireExisting(path);
-        RequireLocalFileSystem(resolved);
-        if (create && SpoolCreation.IsMissing(resolved))
-        {
-            SpoolCreation.CreateIfMissing(resolved);
-        }
-
-        var file = new SpoolFile(resolved, new WriteLock(resolved), durable ? "FULL" : "NORMAL");
+        FileSystemRoom.RequireLocal(resolved);
+        AsideFiles.UndoInterrupted(resolved);
+        string? keptLog = create && SpoolCreation.IsMissing(resolved) ? SpoolCreation.CreateIfMissing(resolved) : null;
+        var file = new SpoolFile(resolved, new WriteLock(resolved), durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
         try
         {
             file.Open();
@@ -161,6 +164,11 @@ internal sealed class SpoolFile : IDisposable
         _changed = false;
         try
         {
+            if (AsideFiles.UndoInterrupted_NeedsLock(Path))
+            {
+                Close();
+            }
+
             ReopenIfReplaced();
             return work(Connection);
         }
@@ -218,17 +226,6 @@ internal sealed class SpoolFile : IDisposable
             ? throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}",
                 $"'quickq-spool add' and the agent make it; name another with --spool or {SpoolPath.Variable}")
             : resolved;
-    }
-
-    private static void RequireLocalFileSystem(string resolved)
-    {
-        string folder = System.IO.Path.GetDirectoryName(resolved)!;
-        if (FileIdentity.Find(folder) is not null && FileSystemRoom.Of(folder).NetworkName is { } network
-            && Environment.GetEnvironmentVariable("QUICKQ_ANY_FILE_SYSTEM") is not "1")
-        {
-            throw new SpoolException(SpoolFault.UnsuitableFileSystem, resolved, $"{folder} is on {network}: a spool needs a local file system",
-                "put the spool on a local disk (QUICKQ_ANY_FILE_SYSTEM=1 overrides this, at your risk)");
-        }
     }
 
     private void Open()

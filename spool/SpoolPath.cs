@@ -45,6 +45,9 @@ public static class SpoolPath
     /// <summary>Room that the agent keeps, to give it up when the disk is full.</summary>
     internal static string ReserveFile(string resolved) => resolved + ".reserve";
 
+    /// <summary>There while a repair puts a fresh spool in the place of the damaged one.</summary>
+    internal static string RepairMark(string resolved) => resolved + ".repair";
+
     /// <summary>SQLite's write-ahead log.</summary>
     internal static string WriteAheadLog(string resolved) => resolved + "-wal";
 

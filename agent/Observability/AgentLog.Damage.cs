@@ -25,4 +25,7 @@ internal static partial class AgentLog
 
     [LoggerMessage(356, LogLevel.Warning, "a fresh spool has taken the place of the old one; the servers are made known to it")]
     public static partial void SpoolReplaced(this ILogger log);
+
+    [LoggerMessage(357, LogLevel.Error, "the spool's file was gone while its log was there: a new spool was made, and the log is kept as {Aside}; messages that were accepted may be in it")]
+    public static partial void OrphanLogKept(this ILogger log, string aside);
 }

@@ -34,4 +34,7 @@ internal static partial class AgentLog
 
     [LoggerMessage(329, LogLevel.Information, "five minutes since the clock was set: messages expire again")]
     public static partial void ExpiresAgain(this ILogger log);
+
+    [LoggerMessage(330, LogLevel.Critical, "upkeep of the spool ends by a fault of its own, in what {Doing}; the agent ends with it")]
+    public static partial void UpkeepFault(this ILogger log, string doing);
 }

@@ -10,28 +10,17 @@ using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent.Upkeep;
 
-/// <summary>What a step of an upkeep task left behind.</summary>
-internal enum UpkeepProgress
-{
-    /// <summary>Nothing to do until the task's beginning is signalled again: an idle agent writes and wakes for nothing.</summary>
-    NothingLeft,
-
-    /// <summary>Something is there, but not due: look again after the period.</summary>
-    Later,
-
-    /// <summary>The step was full: the next one follows at once.</summary>
-    MoreNow,
-}
-
 /// <summary>Everything that the agent does from time to time, in one table.</summary>
 internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, ExpiryClock expiry, TimeProvider clock, ILogger log) : IDisposable
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
     private readonly Retention _retention = new(spoolPath, ledger, expiry, clock, log);
     private readonly ExpiredMessages _expired = new(spoolPath, ledger, expiry, clock);
     private readonly DiskReserve _reserve = new(spoolPath, ledger, log);
     private readonly string _path = SpoolPath.FollowLinks(spoolPath);
+    private readonly Lock _gate = new();
+    private Task<bool>? _look;
     private bool _assigning;
 
     /// <summary>Set when servers came: from then on there may be messages to give to them.</summary>
@@ -59,15 +48,17 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     () => _retention.StepAsync(stopping), _retention.Reset),
             new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed(TimeSpan.FromSeconds(1)),       _reserve.StepAsync),
         ];
-        return Task.WhenAll(tasks.Select(task => RunAsync(task, stopping)));
+        return UpkeepTask.RunAllAsync(tasks, ledger.Health, clock, log, stopping);
 
         Func<Task<UpkeepProgress>> InLedger(Func<SqliteConnection, UpkeepProgress> step) => () => ledger.RunAsync(step);
 
-        // The spool was written to, or was not for some seconds (the disk may fill without that); then at most once in this time.
+        // The spool was written to; then at most once in this time. Or it was not for some seconds: time passes, and the disk may fill, without that.
         Func<Task> Changed(TimeSpan pace) => async () =>
         {
-            await signal.NextChange.WaitAsync(stopping);
-            await Task.Delay(pace, clock, stopping);
+            if (await NextLook(stopping))
+            {
+                await Task.Delay(pace, clock, stopping);
+            }
         };
     }
 
@@ -75,6 +66,25 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
     {
         _retention.Dispose();
         _expired.Dispose();
+    }
+
+    /// <summary>One timer for all who look: an idle agent wakes once for the whole table. True when the spool was written to.</summary>
+    private Task<bool> NextLook(CancellationToken stopping)
+    {
+        lock (_gate)
+        {
+            return _look is { IsCompleted: false } ? _look : _look = LookAsync();
+        }
+
+        async Task<bool> LookAsync()
+        {
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+            Task change = signal.NextChange;
+            Task first = await Task.WhenAny(change, Task.Delay(LookEvery, clock, ends.Token));
+            await ends.CancelAsync();
+            stopping.ThrowIfCancellationRequested();
+            return first == change;
+        }
     }
 
     private static Func<Task> Set(Wakeup wakeup) => () =>
@@ -116,52 +126,4 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
 
         return Task.FromResult(UpkeepProgress.NothingLeft);
     }
-
-    private async Task RunAsync(UpkeepTask task, CancellationToken stopping)
-    {
-        TimeSpan retry = RetryAfter;
-        Task? again = null;
-        try
-        {
-            while (!stopping.IsCancellationRequested)
-            {
-                if (again is null || again.IsCompleted)
-                {
-                    // Armed before the step: what happens during it counts.
-                    again = task.Again();
-                }
-
-                try
-                {
-                    UpkeepProgress progress = await task.Step();
-                    retry = RetryAfter;
-                    await (progress switch
-                    {
-                        UpkeepProgress.MoreNow => Task.CompletedTask,
-                        UpkeepProgress.Later => Task.Delay(task.Period, clock, stopping),
-                        _ => again.WaitAsync(stopping),
-                    });
-                }
-                catch (Exception trouble) when (trouble is SqliteException or SpoolException)
-                {
-                    ledger.Health.Note(trouble);
-                    // The disk or the file is in trouble: the task goes on when it is over.
-                    if (retry == RetryAfter)
-                    {
-                        log.UpkeepMustWait(trouble.Message);
-                    }
-
-                    task.Reset?.Invoke();
-                    await Task.Delay(retry, clock, stopping);
-                    retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
-                }
-            }
-        }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-        {
-            // The agent stops; a step that was begun is finished.
-        }
-    }
-
-    private sealed record UpkeepTask(string Name, TimeSpan Period, Func<Task> Again, Func<Task<UpkeepProgress>> Step, Action? Reset = null);
 }

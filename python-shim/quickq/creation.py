@@ -1,15 +1,18 @@
 """Makes a new spool whole or not at all: under another name first, synced, then linked to its own name."""
 
 import errno
+import glob
 import os
 import sqlite3
+import time
 
-from . import processes, rooms
+from . import paths, processes, rooms
 from .connecting import APPLICATION_ID, connect
 from .errors import SpoolError, spool_error
 from .failure import unreadable
 from .failure import code_of, disk_full
 from .lock import WriteLock
+from .notices import log
 
 #: The format that this package makes and knows.
 FORMAT = 1
@@ -46,7 +49,9 @@ def create(resolved: str) -> None:
 def _make_needs_lock(resolved: str) -> None:
     draft = "{}.new.{}".format(resolved, os.getpid())
     try:
-        _remove_draft(draft)
+        _keep_orphan_log(resolved)
+        for left in glob.glob(glob.escape(resolved) + ".new.*"):
+            os.unlink(left)  # drafts are made under the lock only: its process was killed
         try:
             _write_draft(draft)
             _sync(draft)
@@ -68,6 +73,24 @@ def _make_needs_lock(resolved: str) -> None:
         raise spool_error(
             "CannotCreate", resolved, "cannot make the spool {}: {}".format(resolved, error),
             "check the permissions and the free space of {}".format(os.path.dirname(resolved))) from None
+
+
+def _keep_orphan_log(resolved: str) -> None:
+    """Moves the log of a spool whose file is gone out of the way: SQLite would take it for the new one's, and it may hold messages."""
+    if rooms.size_of(paths.write_ahead_log(resolved)) == 0:
+        return
+    first = kept = "{}.orphan-{}".format(resolved, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    number = 1
+    while os.path.lexists(kept + "-wal") or os.path.lexists(kept + "-shm"):
+        number += 1
+        kept = "{}-{}".format(first, number)
+    # The index first: what is left by an end in between is a log, and is found again.
+    for suffix in ("-shm", "-wal"):
+        if os.path.lexists(resolved + suffix):
+            os.rename(resolved + suffix, kept + suffix)
+    _sync(os.path.dirname(resolved))
+    log().error(
+        "a new spool is made; %s-wal is the log of a spool whose file was removed: messages that were accepted may be in it", kept)
 
 
 def _write_draft(draft: str) -> None:

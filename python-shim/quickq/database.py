@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Callable, Dict, Optional, Set, Tuple, TypeVar
 
-from . import checkpoint, creation, failure, paths, processes, rooms
+from . import checkpoint, creation, failure, paths, processes, repair, rooms
 from .connecting import APPLICATION_ID, CLOSES_WITHOUT_CHECKPOINT, connect
 from .errors import SpoolBusy, spool_error
 from .limits import Limits
@@ -83,6 +83,7 @@ class SpoolFile:
         try:
             if creation.is_missing(self.path):
                 raise failure.not_found(self.path)
+            repair.undo_interrupted(self.path)
             if self._connection is not None and not self._is_current():
                 self._close(0)
             with processes.sqlite_gate:
@@ -164,6 +165,8 @@ class SpoolFile:
             _holders[id(self)] = self.path
             with processes.sqlite_gate:
                 try:
+                    if repair.undo_interrupted_needs_lock(self.path):
+                        self._drop()
                     if not self._is_current():
                         # The path names another file than the one open, or none: the lock makes closing and opening safe.
                         self._drop()

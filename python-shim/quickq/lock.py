@@ -55,6 +55,8 @@ class WriteLock:
             except OSError:
                 pass
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        # Whoever waits has been woken, but does not run yet: who comes back at once would take the lock away from him, again and again.
+        os.sched_yield()
 
     def close(self) -> None:
         """Closes the lock file; a lock that is held goes with it."""

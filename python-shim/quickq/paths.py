@@ -33,6 +33,11 @@ def agent_file(resolved: str) -> str:
     return resolved + ".agent"
 
 
+def repair_mark(resolved: str) -> str:
+    """There while a repair puts a fresh spool in the place of the damaged one."""
+    return resolved + ".repair"
+
+
 def write_ahead_log(resolved: str) -> str:
     """SQLite's write-ahead log."""
     return resolved + "-wal"

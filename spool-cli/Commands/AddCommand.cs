@@ -129,9 +129,20 @@ internal sealed class AddCommand
         ? StandardStreams.Utf8.GetBytes(message)
         : PayloadInput.ReadToEnd(PayloadInput.Open(typed.GetValue(_file), streams));
 
+    private static SpoolWriter OpenTelling(string path, StandardStreams streams)
+    {
+        var writer = SpoolWriter.Open(path);
+        if (writer.KeptLog is { } kept)
+        {
+            streams.Error.WriteLine($"quickq-spool: a new spool was made; {OrphanLog.Describe(kept)}");
+        }
+
+        return writer;
+    }
+
     private static string[] AddOne(OutgoingMessage message, string path, StandardStreams streams)
     {
-        using var writer = SpoolWriter.Open(path);
+        using var writer = OpenTelling(path, streams);
         var id = writer.Append(message);
         try
         {
@@ -149,7 +160,7 @@ internal sealed class AddCommand
     private static IReadOnlyList<string> AddLines(MessageRecipe recipe, Descriptor input, string path, bool keepIds, StandardStreams streams)
     {
         using var stop = new StopSignal();
-        using var writer = SpoolWriter.Open(path);
+        using var writer = OpenTelling(path, streams);
         var intake = new LineIntake(writer, recipe, streams, keepIds);
         intake.Run(input, stop);
         writer.CheckpointIfAlone(isLast: true);

@@ -7,8 +7,9 @@ namespace Quickq.SpoolCli.Intake;
 
 /// <summary>Stores one message a line while the lines come in, and prints each id once its message is safe.</summary>
 /// <remarks>
-/// <para>A batch is committed as soon as the input pauses, and at the latest 100 ms after its first line, at 1,000 lines
-/// or at 4 MiB. Under load lines pile up in the pipe while a batch is committed, so batches grow by themselves.</para>
+/// <para>A batch is stored as soon as the input pauses, and at the latest 100 ms after its first line, at 250 lines
+/// or at 1 MiB. Under load lines pile up in the pipe meanwhile, so batches grow by themselves, but no commit has more than
+/// 250 lines: everybody else waits while it has the lock.</para>
 /// <para>All whole lines of what was read go into a batch before anything is printed: when standard output breaks, no
 /// line that was taken from the input is lost. A line that cannot be stored ends the intake with its number, the lines
 /// before it stored and printed. SIGTERM and SIGINT end it as the end of the input does, but for an unfinished line,
@@ -16,7 +17,7 @@ namespace Quickq.SpoolCli.Intake;
 /// </remarks>
 internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, StandardStreams streams, bool keepIds)
 {
-    private const int MaxLines = 1_000, MaxBytes = 4 * 1024 * 1024, PauseMilliseconds = 2;
+    private const int MaxLines = 250, MaxBytes = 1024 * 1024, PauseMilliseconds = 2;
     private static readonly TimeSpan MaxAge = TimeSpan.FromMilliseconds(100);
 
     private readonly LineSplitter _splitter = new();
@@ -118,18 +119,33 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
             return;
         }
 
+        var stored = new List<string>(_batch.Count);
+        SpoolException? refused = null;
         try
         {
-            Print(writer.AppendMany(_batch));
-        }
-        catch (SpoolException exception) when (exception.Fault is SpoolFault.InvalidMessage or SpoolFault.Full && _batch.Count > 1)
-        {
-            // All or none: now find the one that is too much, and store what stands before it.
-            CommitOneByOne();
+            while (stored.Count < _batch.Count)
+            {
+                stored.AddRange(writer.AppendMany(_batch.GetRange(stored.Count, Math.Min(MaxLines, _batch.Count - stored.Count))));
+            }
         }
         catch (SpoolException exception)
         {
-            throw Refused(exception, _lineNumbers[0]);
+            refused = exception;
+        }
+
+        if (stored.Count > 0)
+        {
+            Print(stored);
+        }
+
+        if (refused is { Fault: SpoolFault.InvalidMessage or SpoolFault.Full } && _batch.Count > stored.Count + 1)
+        {
+            // All or none: now find the one that is too much, and store what stands before it.
+            CommitOneByOne(stored.Count);
+        }
+        else if (refused is not null)
+        {
+            throw Refused(refused, _lineNumbers[stored.Count]);
         }
 
         _batch.Clear();
@@ -138,9 +154,9 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
         writer.CheckpointIfAlone(isLast: false);
     }
 
-    private void CommitOneByOne()
+    private void CommitOneByOne(int from)
     {
-        for (var i = 0; i < _batch.Count; i++)
+        for (var i = from; i < _batch.Count; i++)
         {
             try
             {

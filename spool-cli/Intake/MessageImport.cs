@@ -7,7 +7,7 @@ namespace Quickq.SpoolCli.Intake;
 /// <summary>Stores the lines of an export in batches; a line that cannot be stored ends it with its number, all before it stored.</summary>
 internal sealed class MessageImport(SpoolWriter writer)
 {
-    private const int MaxMessages = 500, MaxBytes = 4 * 1024 * 1024;
+    private const int MaxMessages = 250, MaxBytes = 1024 * 1024;
 
     private readonly LineSplitter _splitter = new();
     private readonly List<OutgoingMessage> _batch = [];

@@ -32,6 +32,11 @@ public sealed class SpoolWriter : IDisposable
 
     internal static SpoolWriter Open(string path, TimeProvider clock) => new(SpoolFile.OpenForWriting(path, create: true), clock);
 
+    /// <summary>
+    /// Where opening put the write-ahead log of an earlier spool whose file was removed, or null (nearly always). Messages may be in it: somebody should be told.
+    /// </summary>
+    public string? KeptLog => _file.KeptLog;
+
     /// <summary>Appends one message; returns its id when it is durable.</summary>
     /// <exception cref="SpoolException">Refused, with the reason; nothing was stored.</exception>
     public string Append(OutgoingMessage message) => AppendMany([message])[0];

@@ -19,6 +19,7 @@ public static class SpoolCheck
         string folder = Path.GetDirectoryName(resolved)!;
         var findings = new List<CheckFinding>();
         CheckReaders(resolved, findings);
+        findings.AddRange(OrphanLog.Find(resolved).Select(kept => new CheckFinding("leftOver", CheckLevel.Warning, OrphanLog.Describe(kept))));
         try
         {
             using SpoolFile file = SpoolFile.OpenForReading(path);
@@ -30,7 +31,7 @@ public static class SpoolCheck
         }
         catch (SpoolException unreadable) when (unreadable.Fault is SpoolFault.Damaged or SpoolFault.NotASpool && SpoolRepair.IsOurs(resolved))
         {
-            findings.Add(new CheckFinding(Integrity, CheckLevel.Damaged, "its header says that it is a spool, but SQLite cannot read it"));
+            findings.Add(new CheckFinding(Integrity, CheckLevel.Damaged, "it is a spool by its header or its tables, but SQLite cannot read it, or its header is damaged"));
         }
 
         findings.Add(AgentLock.FindHolder(resolved) is { } pid
@@ -202,7 +203,7 @@ public static class SpoolCheck
 }
 
 /// <summary>What a check found.</summary>
-/// <param name="Check">What was looked at: <c>sqlite</c>, <c>readers</c>, <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
+/// <param name="Check">What was looked at: <c>sqlite</c>, <c>readers</c>, <c>leftOver</c> (only where something is), <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
 /// <param name="Level">How bad it is.</param>
 /// <param name="Text">What was found.</param>
 public sealed record CheckFinding(string Check, CheckLevel Level, string Text);

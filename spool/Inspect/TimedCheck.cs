@@ -34,7 +34,7 @@ internal static class TimedCheck
         {
             return failure.Message;
         }
-        catch (SpoolException failure) when (failure.Fault is SpoolFault.Damaged)
+        catch (SpoolException failure) when (failure.Fault is SpoolFault.Damaged or SpoolFault.NotASpool)
         {
             return failure.Message;
         }

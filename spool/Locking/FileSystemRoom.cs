@@ -33,6 +33,17 @@ internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long 
     /// <summary>Whether the file system of <paramref name="folder"/> is mounted read-only, as it also is after an error of the disk.</summary>
     public static bool IsReadOnly(string folder) => FileIdentity.Find(folder) is not null && (Of(folder).Flags & MountedReadOnly) != 0;
 
+    /// <summary>Refuses a network file system, unless QUICKQ_ANY_FILE_SYSTEM=1 takes the risk.</summary>
+    public static void RequireLocal(string resolvedSpool)
+    {
+        string folder = Path.GetDirectoryName(resolvedSpool)!;
+        if (FileIdentity.Find(folder) is not null && Of(folder).NetworkName is { } network && Environment.GetEnvironmentVariable("QUICKQ_ANY_FILE_SYSTEM") is not "1")
+        {
+            throw new SpoolException(SpoolFault.UnsuitableFileSystem, resolvedSpool, $"{folder} is on {network}: a spool needs a local file system",
+                "put the spool on a local disk (QUICKQ_ANY_FILE_SYSTEM=1 overrides this, at your risk)");
+        }
+    }
+
     /// <summary>Asks the file system of <paramref name="folder"/>.</summary>
     /// <exception cref="SpoolException">The folder cannot be looked at.</exception>
     public static unsafe FileSystemRoom Of(string folder)

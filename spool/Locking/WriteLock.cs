@@ -57,6 +57,9 @@ internal sealed class WriteLock : IDisposable
         }
 
         _ = Libc.Flock(_descriptor, Libc.LockUnlock);
+
+        // Whoever waits has been woken, but does not run yet: who comes back at once would take the lock away from him, again and again.
+        Thread.Yield();
     }
 
     public void Dispose()

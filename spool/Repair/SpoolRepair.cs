@@ -10,7 +10,7 @@ namespace Quickq.Spool;
 /// <remarks>
 /// Works while producers and the agent have the spool open: it holds the write lock from the first look to the last step, and whoever comes next finds the fresh file. Producers
 /// wait meanwhile, up to 30 s each, and are told to try later after that. The damaged files are kept, all of them, beside the spool. Killed at any moment it leaves
-/// the old spool or the new one, never none. A file that is not a spool is not touched.
+/// the old spool whole (the next who takes the lock sees to that) or the new one, never none. A file that is not a spool is not touched.
 /// </remarks>
 public static class SpoolRepair
 {
@@ -27,6 +27,7 @@ public static class SpoolRepair
         bool replaced = false;
         try
         {
+            AsideFiles.UndoInterrupted_NeedsLock(resolved);
             RequireOurs(resolved);
             if (IsSound(resolved))
             {
@@ -52,18 +53,26 @@ public static class SpoolRepair
         }
     }
 
-    /// <summary>Whether the file calls itself a spool. Only where this process has not opened it through SQLite: closing drops SQLite's locks.</summary>
+    /// <summary>Whether the file calls itself a spool, or holds all tables of one: a bit of the header may have gone bad. Only where this process has not opened it through SQLite: closing drops SQLite's locks.</summary>
     internal static bool IsOurs(string resolved)
     {
         try
         {
             using DatabaseImage image = DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved));
-            return image.IsSpool;
+            return image.IsSpool || HasItsTables(image);
         }
         catch (UnauthorizedAccessException)
         {
             throw new SpoolException(SpoolFault.PermissionDenied, resolved, $"no permission to read {resolved}", $"use an account of the group that owns {Path.GetDirectoryName(resolved)}");
         }
+    }
+
+    private static bool HasItsTables(DatabaseImage image)
+    {
+        // The schema is a table with its root on the first page: type, name, ...
+        IEnumerable<string> tables = new BtreeWalk(image).Rows(root: 1, index: false)
+            .Select(row => row is { Record: { Count: 5 } record } && record.Text(0) is "table" ? record.Text(1) : null).OfType<string>();
+        return !SpoolSchema.Tables.Except(tables, StringComparer.Ordinal).Any();
     }
 
     private static void RequireOurs(string resolved)
@@ -94,33 +103,25 @@ public static class SpoolRepair
 
     private static RepairReport Replace_NeedsLock(string resolved, long now)
     {
-        string? interrupted = AsideFiles.FindInterrupted(resolved);
         string aside = AsideFiles.NameFor(resolved, now);
         string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
-        var images = new List<DatabaseImage>();
+        using DatabaseImage image = DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved));
         try
         {
-            images.Add(DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved)));
-            if (interrupted is not null)
-            {
-                images.Add(DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(interrupted)));
-            }
-
-            SpoolCreation.RemoveDraft(draft);
+            SpoolCreation.RemoveDrafts_NeedsLock(resolved);
             SpoolCreation.WriteDraft(draft);
-            RepairReport report = Fill(draft, images, now, aside);
+            RepairReport report = Fill(draft, image, now, aside);
             SpoolCreation.SyncPath(draft, draft);
             AsideFiles.Exchange_NeedsLock(resolved, draft, aside);
             return report;
         }
         finally
         {
-            images.ForEach(image => image.Dispose());
             SpoolCreation.RemoveDraft(draft);
         }
     }
 
-    private static RepairReport Fill(string draft, List<DatabaseImage> images, long now, string aside)
+    private static RepairReport Fill(string draft, DatabaseImage image, long now, string aside)
     {
         using SqliteConnection fresh = SpoolFile.Connect(draft);
 
@@ -129,7 +130,7 @@ public static class SpoolRepair
         List<(string Name, string Sql)> triggers = ReadTriggers(fresh);
         fresh.Execute("BEGIN IMMEDIATE");
         triggers.ForEach(trigger => fresh.Execute($"DROP TRIGGER {trigger.Name}"));
-        RepairReport report = new SpoolRescue(fresh).Run(images, now, aside);
+        RepairReport report = new SpoolRescue(fresh).Run(image, now, aside);
         triggers.ForEach(trigger => fresh.Execute(trigger.Sql));
         fresh.Execute("COMMIT");
         fresh.Execute("PRAGMA journal_mode=WAL; PRAGMA wal_checkpoint(TRUNCATE)");

@@ -19,27 +19,20 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
     private long _deliveriesReset;
 
     /// <summary>Copies everything; the caller has begun a transaction and taken the triggers away.</summary>
-    /// <param name="images">The damaged spool; more than one when an earlier repair was interrupted and two logs belong to it.</param>
+    /// <param name="image">The damaged spool.</param>
     /// <param name="now">Microseconds since the epoch: noted for <c>status</c>.</param>
     /// <param name="aside">Where the damaged file will be; for the report.</param>
-    public RepairReport Run(IReadOnlyList<DatabaseImage> images, long now, string aside)
+    public RepairReport Run(DatabaseImage image, long now, string aside)
     {
-        bool messagesIncomplete = false, deliveriesIncomplete = false, unassignedIncomplete = false;
-        long lastGiven = 0;
-        var gaps = new List<(object[]? After, object[]? Before)>();
-        foreach (DatabaseImage image in images)
-        {
-            Rescue(image, "setting", replace: true, static row => row[0] is not ("format" or "oldestWriter") && long.TryParse((string)row[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _));
-            Rescue(image, "tally", replace: true);
-            Rescue(image, "server");
-            Rescue(image, "suspension");
-            messagesIncomplete |= Rescue(image, "message", accepts: static row => (long)row[0] > 0 && IsReadable((string)row[4])).HasGaps;
-            TableRescue deliveryRows = Rescue(image, "delivery", accepts: static row => (long)row[0] > 0 && DeliveryState.All.Contains((string)row[2], StringComparer.Ordinal));
-            deliveriesIncomplete |= deliveryRows.HasGaps;
-            gaps.AddRange(deliveryRows.Gaps);
-            unassignedIncomplete |= Rescue(image, "unassigned").HasGaps;
-            lastGiven = Math.Max(lastGiven, ReadLastGiven(image));
-        }
+        Rescue(image, "setting", replace: true, static row => row[0] is not ("format" or "oldestWriter") && long.TryParse((string)row[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _));
+        Rescue(image, "tally", replace: true);
+        Rescue(image, "server");
+        Rescue(image, "suspension");
+        bool messagesIncomplete = Rescue(image, "message", accepts: static row => (long)row[0] > 0 && IsReadable((string)row[4])).HasGaps;
+        TableRescue deliveryRows = Rescue(image, "delivery", accepts: static row => (long)row[0] > 0 && DeliveryState.All.Contains((string)row[2], StringComparer.Ordinal));
+        bool deliveriesIncomplete = deliveryRows.HasGaps;
+        bool unassignedIncomplete = Rescue(image, "unassigned").HasGaps;
+        long lastGiven = ReadLastGiven(image);
 
         long saved = fresh.ReadNumber("SELECT count(*) FROM message");
         long missing = fresh.ReadNumber(
@@ -49,7 +42,7 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         long lost = !messagesIncomplete ? 0 : exact ? missing : Math.Max(missing, expected <= lastGiven ? expected - saved : 0);
 
         long highest = fresh.ReadNumber("SELECT max(coalesce((SELECT max(seq) FROM message), 0), coalesce((SELECT max(message) FROM delivery), 0), coalesce((SELECT max(message) FROM unassigned), 0))");
-        long deliveries = MakeConsistent(gaps);
+        long deliveries = MakeConsistent(deliveryRows.Gaps);
         lastGiven = lastGiven >= highest ? lastGiven : highest + NumbersLeftOut;
         Count(lastGiven, saved, now, lost);
         return new RepairReport(saved, lost, exact, deliveries, _deliveriesReset, aside);
@@ -86,7 +79,7 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
     }
 
     /// <summary>Returns how many deliveries were read.</summary>
-    private long MakeConsistent(List<(object[]? After, object[]? Before)> gaps)
+    private long MakeConsistent(IReadOnlyList<(object[]? After, object[]? Before)> gaps)
     {
         fresh.Execute("DELETE FROM delivery WHERE message NOT IN (SELECT seq FROM message)");
         fresh.Execute("DELETE FROM unassigned WHERE message NOT IN (SELECT seq FROM message)");

@@ -12,6 +12,9 @@ internal static class SpoolSchema
     /// <summary>SQLite's <c>application_id</c> of a spool: "QQSP". A file without it is not ours.</summary>
     public const int ApplicationId = 0x51515350;
 
+    /// <summary>The tables of every spool.</summary>
+    public static readonly IReadOnlyList<string> Tables = ["setting", "tally", "server", "message", "delivery", "suspension", "unassigned"];
+
     private static readonly string[] Steps = ["0001_initial.sql"];
 
     /// <summary>Makes the tables in an empty database. Not durable until the caller's commit and sync.</summary>
@@ -43,9 +46,8 @@ internal static class SpoolSchema
     /// <summary>Refuses a spool that lacks one of its tables: its schema is damaged.</summary>
     public static void RequireWhole(SqliteConnection connection, string path)
     {
-        long there = connection.ReadNumber(
-            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('setting', 'tally', 'server', 'message', 'delivery', 'suspension', 'unassigned')");
-        if (there != 7)
+        string names = string.Join(", ", Tables.Select(table => $"'{table}'"));
+        if (connection.ReadNumber($"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ({names})") != Tables.Count)
         {
             throw new SpoolException(SpoolFault.Damaged, path, $"the spool {path} is damaged: it lacks a table", "run 'quickq-spool check'");
         }

@@ -7,7 +7,10 @@ using Quickq.Testing;
 namespace Quickq.Disruption.Tests;
 
 /// <summary>Fifty producers at once: bash, Python of every version that is here, .NET; the agent drains, status is read, the log is checkpointed.</summary>
-/// <remarks>Ten thousand messages; a million with QUICKQ_LONG=1. How long an add took is told, not judged: the machine may be busy.</remarks>
+/// <remarks>
+/// Ten thousand messages; a million with QUICKQ_LONG=1. How long an add took is told, not judged: the machine may be busy. The first add of each process is told apart: it
+/// opens the spool while fifty programs start.
+/// </remarks>
 [Collection<TwoNodesCollection>]
 public sealed class ManyProducersTests(VirtualHostPair hosts, ITestOutputHelper output) : IClassFixture<VirtualHostPair>, IAsyncLifetime
 {
@@ -29,7 +32,7 @@ public sealed class ManyProducersTests(VirtualHostPair hosts, ITestOutputHelper 
     private static readonly bool IsLong = Environment.GetEnvironmentVariable("QUICKQ_LONG") is "1";
     private static readonly int Scale = IsLong ? 100 : 1;
     private static readonly TimeSpan Limit = IsLong ? TimeSpan.FromHours(3) : TimeSpan.FromMinutes(4);
-    private readonly ConcurrentBag<double> _seconds = [];
+    private readonly ConcurrentBag<double> _first = [], _seconds = [];
 
     public async ValueTask InitializeAsync() => await hosts.First.EnsureServingAsync();
 
@@ -100,7 +103,7 @@ public sealed class ManyProducersTests(VirtualHostPair hosts, ITestOutputHelper 
         {
             long begun = Stopwatch.GetTimestamp();
             ids[i] = writer.Append(new OutgoingMessage { RoutingKey = "some.key", Body = """{"from":".NET"}"""u8.ToArray() });
-            _seconds.Add(Stopwatch.GetElapsedTime(begun).TotalSeconds);
+            (i == 0 ? _first : _seconds).Add(Stopwatch.GetElapsedTime(begun).TotalSeconds);
         }
 
         return ids;
@@ -128,18 +131,26 @@ public sealed class ManyProducersTests(VirtualHostPair hosts, ITestOutputHelper 
                 continue;
             }
 
-            foreach (string time in line.Split(' ').Skip(1))
+            double[] times = [.. line.Split(' ').Skip(1).Select(time => double.Parse(time, CultureInfo.InvariantCulture))];
+            _first.Add(times[0]);
+            foreach (double time in times[1..])
             {
-                _seconds.Add(double.Parse(time, CultureInfo.InvariantCulture));
+                _seconds.Add(time);
             }
         }
     }
 
     private void TellTimes()
     {
-        double[] sorted = [.. _seconds.Order()];
+        Tell("the first adds of Python and .NET programs, the machine busy with starting them", _first);
+        Tell("adds by Python and .NET after that (goal for p99: 250 ms)", _seconds);
+    }
+
+    private void Tell(string what, IEnumerable<double> seconds)
+    {
+        double[] sorted = [.. seconds.Order()];
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{sorted.Length} adds by Python and .NET: median {1000 * sorted[sorted.Length / 2]:0.0} ms, p99 {1000 * sorted[sorted.Length * 99 / 100]:0.0} ms (goal 250), longest {1000 * sorted[^1]:0.0} ms"));
+            $"{sorted.Length} {what}: median {1000 * sorted[sorted.Length / 2]:0.0} ms, p99 {1000 * sorted[sorted.Length * 99 / 100]:0.0} ms, longest {1000 * sorted[^1]:0.0} ms"));
     }
 
     /// <summary>Every Python from 3.6 on, each once.</summary>

@@ -121,6 +121,39 @@ public sealed class OpeningTests : IDisposable
         Assert.Equal(["after"], _spool.Query<string>("SELECT id FROM message"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_log_of_a_spool_whose_file_was_removed_is_kept_whole_and_never_replayed_into_the_next(bool emptied)
+    {
+        using (SpoolWriter first = SpoolWriter.Open(_spool.Path))
+        {
+            first.Append(new OutgoingMessage { Id = "before" });
+            Assert.Null(first.KeptLog);
+        }
+
+        byte[] sound = File.ReadAllBytes(_spool.Path), log = File.ReadAllBytes(_spool.Path + "-wal");
+        File.Delete(_spool.Path);
+        if (emptied)
+        {
+            File.WriteAllBytes(_spool.Path, []);
+        }
+
+        using SpoolWriter next = SpoolWriter.Open(_spool.Path);
+        next.Append(new OutgoingMessage { Id = "after" });
+
+        Assert.Equal(["after"], _spool.Query<string>("SELECT id FROM message"));
+        Assert.Equal("ok", _spool.Value<string>("PRAGMA integrity_check"));
+        Assert.Equal(log, File.ReadAllBytes(next.KeptLog!));
+        CheckFinding told = Assert.Single(SpoolCheck.Run(_spool.Path), finding => finding.Check is "leftOver");
+        Assert.Contains(next.KeptLog!, told.Text, StringComparison.Ordinal);
+
+        // Beside its own file it is that file's log again, and nothing was lost.
+        File.WriteAllBytes(next.KeptLog![..^"-wal".Length], sound);
+        using SpoolReader old = SpoolReader.Open(next.KeptLog![..^"-wal".Length]);
+        Assert.NotNull(old.ReadStatus("before"));
+    }
+
     [Fact]
     public void A_missing_folder_is_named()
     {

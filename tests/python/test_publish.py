@@ -83,6 +83,36 @@ class Publishing(SpoolTest):
         self.spool.publish({})
         self.assertEqual(1, self.count())
 
+    def test_the_log_of_a_spool_whose_file_was_removed_is_kept_and_not_replayed(self):
+        self.spool.publish({"n": 1})
+        with open(self.path + "-wal", "rb") as log:
+            before = log.read()
+        os.unlink(self.path)  # by another program, while this one has it open
+        with self.assertLogs("quickq", "ERROR") as said:
+            message_id = self.spool.publish({"n": 2})
+        self.assertEqual([(message_id,)], self.rows("SELECT id FROM message"))
+        self.assertEqual([("ok",)], self.rows("PRAGMA integrity_check"))
+        kept = [name for name in os.listdir(self.folder) if ".orphan-" in name and name.endswith("-wal")]
+        self.assertEqual(1, len(kept))
+        self.assertIn(kept[0], said.output[0])
+        with open(os.path.join(self.folder, kept[0]), "rb") as log:
+            self.assertEqual(before, log.read())
+
+    def test_a_repair_that_was_interrupted_is_undone_by_the_next_who_comes(self):
+        for come in (lambda: self.spool.publish({"n": 2}), lambda: self.spool.status(first)):
+            first = self.spool.publish({"n": 1})
+            self.spool.close()
+            before = self.count()
+            aside = self.path + ".damaged-20260101T000000Z"
+            open(self.path + ".repair", "w").close()
+            os.link(self.path, aside)
+            if os.path.exists(self.path + "-wal"):  # not where this Python checkpoints at close
+                os.rename(self.path + "-wal", aside + "-wal")
+            come()
+            self.assertGreaterEqual(self.count(), before)
+            self.assertEqual([(first,)], self.rows("SELECT id FROM message WHERE id = '{}'".format(first)))
+            self.assertFalse(os.path.exists(self.path + ".repair") or os.path.exists(aside))
+
     def test_a_spool_that_was_moved_aside_gets_nothing_any_more(self):
         self.spool.publish({"n": 1})
         self.spool.close()

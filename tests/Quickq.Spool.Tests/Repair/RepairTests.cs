@@ -161,6 +161,20 @@ public sealed class RepairTests : IDisposable
     }
 
     [Fact]
+    public void A_bit_flipped_in_what_says_that_it_is_a_spool_is_repaired_as_the_tables_say_it_too()
+    {
+        SpoolContent before = SpoolContent.Read(_spool.Path);
+        _spool.Execute("PRAGMA application_id=0x51515351");
+        Assert.Contains(SpoolCheck.Run(_spool.Path), finding => finding.Level == CheckLevel.Damaged);
+
+        RepairReport report = SpoolRepair.Run(_spool.Path)!;
+
+        Assert.Equal((Messages, 0, true), (report.MessagesSaved, report.MessagesLost, report.LostIsExact));
+        Assert.Equal(before.Messages, SpoolContent.Read(_spool.Path).Messages);
+        AssertSound();
+    }
+
+    [Fact]
     public void A_file_that_is_not_a_spool_is_never_touched()
     {
         string path = _spool.File("other.db");
@@ -191,20 +205,38 @@ public sealed class RepairTests : IDisposable
         AssertSound();
     }
 
-    [Fact]
-    public void A_repair_that_was_interrupted_before_the_exchange_finds_the_log_again()
+    [Theory]
+    [InlineData("repair")]
+    [InlineData("append")]
+    [InlineData("read")]
+    public void A_repair_that_was_interrupted_in_the_exchange_is_undone_by_whoever_comes_next(string next)
     {
+        // Everything is in the log: without it the file is a sound spool with nothing in it.
         SpoolContent before = SpoolContent.Read(_spool.Path);
         string aside = _spool.Path + ".damaged-20260101T000000Z";
+        File.WriteAllText(_spool.Path + ".repair", "");
         Assert.Equal(0, global::Quickq.Spool.Locking.Libc.Link(_spool.Path, aside));
         File.Move(_spool.Path + "-wal", aside + "-wal");
         File.Delete(_spool.Path + "-shm");
-        Overwrite(3, new byte[4096]);
+        if (next is "repair")
+        {
+            Assert.Null(SpoolRepair.Run(_spool.Path));
+        }
+        else if (next is "append")
+        {
+            using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+            Assert.Equal("m-1", writer.Append(new OutgoingMessage { Id = "m-1", Exchange = _spool.Value<string?>("SELECT exchange FROM message WHERE id = 'm-1'"), RoutingKey = _spool.Value<string>("SELECT routing_key FROM message WHERE id = 'm-1'"), Properties = MessageProperties.FromJson(_spool.Value<string>("SELECT properties FROM message WHERE id = 'm-1'")), Body = _spool.Value<byte[]>("SELECT body FROM message WHERE id = 'm-1'") }));
+        }
+        else
+        {
+            using SpoolReader reader = SpoolReader.Open(_spool.Path);
+            Assert.NotNull(reader.ReadStatus("m-1"));
+        }
 
-        RepairReport report = SpoolRepair.Run(_spool.Path)!;
-
-        Assert.Equal(Messages, report.MessagesSaved);
         Assert.Equal(before.Messages, SpoolContent.Read(_spool.Path).Messages);
+        Assert.Equal(before.Deliveries, SpoolContent.Read(_spool.Path).Deliveries);
+        Assert.Empty(Aside());
+        Assert.False(File.Exists(_spool.Path + ".repair"));
         AssertSound();
     }
 

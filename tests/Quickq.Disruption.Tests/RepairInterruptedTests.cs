@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using System.Globalization;
+using Quickq.Spool;
+using Quickq.Testing;
+
+namespace Quickq.Disruption.Tests;
+
+/// <summary>
+/// A repair is killed at each of its steps on the spool's files (strace sends the signal at the n-th call), or finds the disk full: every message is in the spool or can be
+/// taken from it again, and whoever comes next goes on.
+/// </summary>
+public sealed class RepairInterruptedTests(ITestOutputHelper output)
+{
+    private const int Messages = 300;
+    private static readonly string[] Calls = ["link", "unlink", "rename"];
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+
+    [Theory(Timeout = 600_000)]
+    [InlineData("quickq-spool")]
+    [InlineData("python")]
+    public async Task Killed_by_hand_at_any_step_of_the_exchange_the_next_producer_finds_all_of_it(string next)
+    {
+        int killed = 0, kind = 0;
+        for (int number = 1; kind < Calls.Length; number++)
+        {
+            using var spool = new TempSpool();
+            List<string> ids = [.. await AddAsync(spool)];
+
+            // The messages are in the log, and nothing is wrong with the file: the spool without its log would look sound, and empty.
+            spool.Execute("UPDATE server SET held = 99");
+            if (!await KillAtAsync(spool, Calls[kind], number, [BuiltPrograms.SpoolCli, "check", "--repair"]))
+            {
+                (kind, number) = (kind + 1, 0);
+                continue;
+            }
+
+            killed++;
+            string where = string.Create(CultureInfo.InvariantCulture, $"killed at {Calls[kind]} number {number}");
+            ids.Add(next is "python" ? await PublishAsync(spool) : (await new SpoolCommand(spool).RunAsync("add", "after the kill")).MustSucceed().Stdout.Trim());
+            Assert.True(ids.SequenceEqual(spool.Query<string>("SELECT id FROM message ORDER BY seq"), StringComparer.Ordinal), where);
+            (await new SpoolCommand(spool).RunAsync("check", "--repair")).MustSucceed();
+            (await new SpoolCommand(spool).RunAsync("check")).MustSucceed();
+            Assert.True(ids.SequenceEqual(spool.Query<string>("SELECT id FROM message ORDER BY seq"), StringComparer.Ordinal), where);
+            Assert.Empty(Directory.GetFiles(spool.Folder, "*.new.*").Concat(Directory.GetFiles(spool.Folder, "*.repair")));
+        }
+
+        output.WriteLine($"killed at each of {killed} steps");
+        Assert.True(killed >= 6, "the steps of a repair were not hit");
+    }
+
+    [Fact(Timeout = 600_000)]
+    public async Task Killed_in_its_repair_the_agent_repairs_at_its_next_start()
+    {
+        int killed = 0, kind = 0;
+        for (int number = 1; kind < Calls.Length; number++)
+        {
+            using var spool = new TempSpool();
+            string[] ids = await AddAsync(spool);
+            BreakHeader(spool);
+            AgentConfiguration configuration = new AgentConfiguration(spool.Path).WithServer("mq1", "127.0.0.1", FreePort.Next(), "/", "nowhere");
+            configuration.Write();
+            if (!await KillAtAsync(spool, Calls[kind], number, [BuiltPrograms.Agent, "--config", configuration.FilePath], until: "was replaced by a fresh one"))
+            {
+                (kind, number) = (kind + 1, 0);
+                continue;
+            }
+
+            killed++;
+            using AgentProcess agent = AgentProcess.Start(configuration);
+            await Eventually.Is("the spool can be read", Limit, async () => (await new SpoolCommand(spool).RunAsync("status")).ExitCode == 0);
+            await spool.AwaitServersAsync(Limit);
+            await Eventually.Is("all messages wait for the server", Limit, async () => (await spool.StatusOfAsync("mq1")).GetProperty("pending").GetInt32() == ids.Length);
+            Assert.Equal(ids, spool.Query<string>("SELECT id FROM message ORDER BY seq"));
+            Assert.Equal(0, await agent.StopAsync());
+        }
+
+        output.WriteLine($"killed at each of {killed} steps");
+        Assert.True(killed >= 3, "the steps of a repair were not hit");
+    }
+
+    [Fact(Timeout = 300_000)]
+    public async Task On_a_full_disk_it_says_so_and_leaves_the_spool_and_works_when_there_is_room()
+    {
+        using SmallDisk disk = SmallDisk.Ext4(24);
+        using var spool = new TempSpool(disk.Folder);
+        string[] ids = await AddAsync(spool);
+        BreakHeader(spool);
+        byte[] before = await File.ReadAllBytesAsync(spool.Path, TestContext.Current.CancellationToken);
+        AgentConfiguration configuration = new AgentConfiguration(spool.Path).WithServer("mq1", "127.0.0.1", FreePort.Next(), "/", "nowhere");
+        configuration.Write();
+        disk.Fill();
+
+        CommandResult refused = await new SpoolCommand(spool).RunAsync("check", "--repair");
+
+        Assert.True(refused.ExitCode == 75, $"exit {refused.ExitCode}: {refused.Stderr}");
+        Assert.Matches("free space beside the spool; it is as it was|file system of .* is full", refused.Stderr);
+        Assert.Equal(before, await File.ReadAllBytesAsync(spool.Path, TestContext.Current.CancellationToken));
+        using AgentProcess agent = AgentProcess.Start(spool.Path, ["--config", configuration.FilePath]);
+        await agent.AwaitLogAsync("the damaged spool cannot be repaired, tried again", Limit);
+        disk.Empty();
+        await agent.AwaitLogAsync($"{Messages} messages saved, 0 lost", Limit);
+        Assert.Equal(ids, spool.Query<string>("SELECT id FROM message ORDER BY seq"));
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    private static async Task<string[]> AddAsync(TempSpool spool)
+    {
+        byte[] lines = [.. Enumerable.Range(0, Messages).SelectMany(_ => Some.Json(600).Append((byte)'\n'))];
+        string[] ids = [.. (await new SpoolCommand(spool).RunWithInputAsync(lines, "add", "--lines")).MustSucceed().Lines];
+        spool.Execute("INSERT INTO server (name) VALUES ('gone')");
+        return ids;
+    }
+
+    private static void BreakHeader(TempSpool spool)
+    {
+        spool.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        File.Delete(spool.Path + "-wal");
+        File.Delete(spool.Path + "-shm");
+        using FileStream file = File.OpenWrite(spool.Path);
+        file.Write(new byte[20]);
+        spool.MustBeSound = false;
+    }
+
+    /// <summary>Runs a program until its n-th call of a step on the spool's files; false when it made no such call, and ended or said that it is through.</summary>
+    private static async Task<bool> KillAtAsync(TempSpool spool, string call, int number, string[] program, string? until = null)
+    {
+        string trace = spool.File("trace");
+        string[] files = [.. new[] { "", "-wal", "-shm" }.SelectMany(suffix => new[] { "-P", spool.Path + suffix }), "-P", spool.Path + ".repair"];
+        using var child = ChildProcess.Start(
+            "strace",
+            ["-f", "-o", trace, .. files, "-e", $"trace={call}", "-e", string.Create(CultureInfo.InvariantCulture, $"inject={call}:signal=KILL:when={number}"), .. program],
+            new Dictionary<string, string?>(StringComparer.Ordinal) { ["QUICKQ_SPOOL"] = spool.Path });
+        child.Stdin.Close();
+        await Eventually.Is("it is killed or through", Limit, () => child.HasExited || (until is not null && child.Stderr.Contains(until, StringComparison.Ordinal)));
+        if (!child.HasExited)
+        {
+            using var traced = Process.GetProcessById(int.Parse(child.Stderr.Split("pid ")[1].Split('\n')[0], CultureInfo.InvariantCulture));
+            traced.Kill();
+            await child.WaitForExitAsync(Limit);
+            return false;
+        }
+
+        return (await File.ReadAllTextAsync(trace, TestContext.Current.CancellationToken)).Contains("killed by SIGKILL", StringComparison.Ordinal);
+    }
+
+    private static async Task<string> PublishAsync(TempSpool spool)
+    {
+        using var child = ChildProcess.Start(
+            Environment.GetEnvironmentVariable("QUICKQ_PYTHON") ?? "python3", ["-c", "import quickq; print(quickq.publish('after the kill'))"],
+            new Dictionary<string, string?>(StringComparer.Ordinal) { ["QUICKQ_SPOOL"] = spool.Path, ["PYTHONPATH"] = BuiltPrograms.PythonPackage, ["PYTHONDONTWRITEBYTECODE"] = "1" });
+        Assert.True(await child.WaitForExitAsync(Limit) == 0, child.Stderr);
+        return child.Stdout.Trim();
+    }
+}
