@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using RabbitMQ.Client;
 
@@ -21,6 +22,7 @@ internal sealed class BrokerSocket : ITcpClient
     private const int LastAcknowledged = 56;
 
     private readonly TimeSpan _unacknowledged;
+    private TlsStream? _encrypted;
 
     private BrokerSocket(AddressFamily family, TimeSpan unacknowledged)
     {
@@ -77,6 +79,9 @@ internal sealed class BrokerSocket : ITcpClient
         }
     }
 
+    /// <summary>Makes the TLS handshake: from then on the client, which knows nothing of it, gets the encrypted stream.</summary>
+    public async Task EncryptAsync(SslClientAuthenticationOptions options, CancellationToken limit) => _encrypted = await TlsStream.OpenAsync(Client, options, limit);
+
     /// <summary>
     /// While the broker blocks us it reads nothing, and the kernel counts a full receive buffer at the peer as silence
     /// (measured on Linux 6.18: ETIMEDOUT 0.8 s after TCP_USER_TIMEOUT): the link must not die of an alarm. A dead one is
@@ -116,7 +121,7 @@ internal sealed class BrokerSocket : ITcpClient
 
     public Task ConnectAsync(IPAddress host, int port, CancellationToken cancellationToken = default) => Task.CompletedTask;
 
-    public NetworkStream GetStream() => new(Client, ownsSocket: false);
+    public NetworkStream GetStream() => _encrypted ?? new NetworkStream(Client, ownsSocket: false);
 
     public void Close() => Client.Dispose();
 
