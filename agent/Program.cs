@@ -65,7 +65,7 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 }
 catch (SpoolException refused)
 {
-    Console.Error.WriteLine($"quickq-agent: {refused.Message}{(refused.Hint is { } hint ? $"; {hint}" : "")}");
+    logging.Say($"quickq-agent: {refused.Message}{(refused.Hint is { } hint ? $"; {hint}" : "")}");
     return ExitCode.Of(refused.Fault);
 }
 catch (Exception fault) when (!stop.IsCancellationRequested)
