@@ -35,6 +35,7 @@ scene "the agent writes in its own folder and nowhere else" agent_is_confined
 scene "a restart is a word to systemd: reload, status, stop" systemd_is_told
 scene "a password that root alone may read comes as a credential" credential_works
 scene "a wrong configuration stays failed, a taken spool is tried again" restarts_only_what_may_pass
+scene "what hangs is ended by the watchdog and started anew" watchdog_ends_what_hangs
 end_broker
 scene "an upgrade keeps the spool and the configuration, and restarts the agent" upgrade_keeps_the_spool
 scene "a removal keeps the spool" removal_keeps_the_spool

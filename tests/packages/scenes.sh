@@ -100,6 +100,11 @@ credential_works() {
   inside systemctl daemon-reload
   inside systemctl restart quickq-agent
   inside quickq-spool add -t credential --wait=60s '{"c":1}'
+  # As it was, else a purge would leave a unit that asks for a file which is gone.
+  rm -r "$root/etc/systemd/system/quickq-agent.service.d"
+  inside chown quickq /etc/quickq/mq1.password
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
 }
 
 # The configuration is mended afterwards.
@@ -120,6 +125,24 @@ restarts_only_what_may_pass() {
   inside systemctl stop other
   eventually 60 agent_is active
   eventually 60 is mq1 connection connected
+}
+
+# A frozen one feeds nobody. Were it asked to end in a way that it can overhear, it would be there for another ten minutes.
+watchdog_ends_what_hangs() {
+  mkdir -p "$root/etc/systemd/system/quickq-agent.service.d"
+  printf '[Service]\nWatchdogSec=5\nTimeoutStopSec=600\n' > "$root/etc/systemd/system/quickq-agent.service.d/hasty.conf"
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
+  local hung
+  hung=$(agent_pid)
+  inside kill -STOP "$hung"
+  eventually 120 inside sh -c '[ $(systemctl show -p NRestarts --value quickq-agent) -ge 1 ]'
+  eventually 60 agent_is active
+  [ "$(agent_pid)" != "$hung" ]
+  inside journalctl --no-pager -u quickq-agent | grep -i 'watchdog timeout'
+  rm -r "$root/etc/systemd/system/quickq-agent.service.d"
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
 }
 
 upgrade_keeps_the_spool() {
