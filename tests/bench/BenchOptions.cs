@@ -7,11 +7,14 @@ internal sealed record BenchOptions
 {
     public const string Usage =
         """
-        usage: tests/bench/run.sh [NAME...] [--rounds N] [--messages N] [--seconds N] [--only CONTESTANT]... [--write]
+        usage: tests/bench/run.sh [NAME...] [--rounds N] [--messages N] [--seconds N] [--only CONTESTANT]... [--python PATH]... [--long] [--write]
           --rounds N      how often each contestant runs, in turns
-          --messages N    how many messages in each run (for `scale`: the largest backlog)
+          --messages N    how many messages in each run (for `scale`: the largest backlog; for `fleets`: agents)
           --seconds N     how long a run takes, where it goes by time
           --only TEXT     only contestants whose name contains TEXT
+          --python PATH   an interpreter for `python`, in place of Debian's
+          --long          the long forms: 5 million in `scale` and `backlog`, the whole hour in `hour`
+          --help          this
           --write         puts the tables into docs/performance.md too
         """;
 
@@ -19,13 +22,19 @@ internal sealed record BenchOptions
 
     public IReadOnlyList<string> Only { get; private init; } = [];
 
+    public IReadOnlyList<string> Pythons { get; private init; } = [];
+
     public int? Rounds { get; private init; }
 
     public int? Messages { get; private init; }
 
     public int? Seconds { get; private init; }
 
+    public bool Long { get; private init; }
+
     public bool Write { get; private init; }
+
+    public bool Help { get; private init; }
 
     /// <summary>The command as somebody else would type it.</summary>
     public string CommandLine { get; private init; } = "";
@@ -36,9 +45,9 @@ internal sealed record BenchOptions
         var options = new BenchOptions { CommandLine = "bash tests/bench/run.sh " + string.Join(' ', args.Where(arg => arg is not "--write")) };
         for (int i = 0; i < args.Length; i++)
         {
-            if (args[i] is "--write")
+            if (args[i] is "--write" or "--long" or "--help")
             {
-                options = options with { Write = true };
+                options = options with { Write = options.Write || args[i] is "--write", Long = options.Long || args[i] is "--long", Help = options.Help || args[i] is "--help" };
             }
             else if (!args[i].StartsWith('-'))
             {
@@ -63,6 +72,7 @@ internal sealed record BenchOptions
     private BenchOptions? With(string option, string value) => (option, int.TryParse(value, CultureInfo.InvariantCulture, out int number) && number > 0) switch
     {
         ("--only", _) => this with { Only = [.. Only, value] },
+        ("--python", _) => this with { Pythons = [.. Pythons, value] },
         ("--rounds", true) => this with { Rounds = number },
         ("--messages", true) => this with { Messages = number },
         ("--seconds", true) => this with { Seconds = number },

@@ -1,4 +1,5 @@
 using Quickq.Bench.Comparisons;
+using Quickq.Bench.Small;
 
 namespace Quickq.Bench;
 
@@ -9,23 +10,31 @@ internal static class BenchRun
 
     private static readonly Comparison[] All =
     [
-        new("drain",         "100,000 x 1 kB to one node: Quickq, RabbitMQ.Client alone, Shovel",    options => DrainComparison.RunAsync("drain", options, nodes: 1, messages: 100_000, bytes: 1_000)),
-        new("drain-small",   "100,000 x 200 B to one node",                                          options => DrainComparison.RunAsync("drain-small", options, nodes: 1, messages: 100_000, bytes: 200)),
-        new("drain-large",   "4,000 x 64 kB to one node",                                            options => DrainComparison.RunAsync("drain-large", options, nodes: 1, messages: 4_000, bytes: 64_000)),
+        new("drain",         "100,000 x 1 kB to one node: Quickq, RabbitMQ.Client alone, Shovel",        options => DrainComparison.RunAsync("drain", options, nodes: 1, messages: 100_000, bytes: 1_000)),
+        new("drain-small",   "100,000 x 200 B to one node",                                              options => DrainComparison.RunAsync("drain-small", options, nodes: 1, messages: 100_000, bytes: 200)),
+        new("drain-large",   "4,000 x 64 kB to one node",                                                options => DrainComparison.RunAsync("drain-large", options, nodes: 1, messages: 4_000, bytes: 64_000)),
         new("drain-two",     "50,000 x 1 kB to two nodes: Quickq, RabbitMQ.Client alone, QuickMQ's way", options => DrainComparison.RunAsync("drain-two", options, nodes: 2, messages: 50_000, bytes: 1_000)),
+        new("latency",       "from the producer's call to the consumer, at 20, 200 and 2,000 a second",  LatencyComparison.RunAsync),
+        new("cli",           "one message by a whole process; many by `add --lines`",                    CliComparison.RunAsync),
+        new("python",        "Python's publish and publish_many against bare sqlite3",                   PythonComparison.RunAsync),
+        new("scale",         "backlogs of 10,000 to a million: drain, add, status, in turns",            ScaleComparison.RunAsync),
+        new("backlog",       "a million drained and removed: first message, memory, file",               BacklogComparison.RunAsync),
+        new("late",          "messages that came before their server was known",                         LateServerComparison.RunAsync),
+        new("servers",       "1, 2, 5, 10 servers; ten of which five are dead",                          ServersComparison.RunAsync),
+        new("poison",        "one message in 10,000 that the server does not take",                      PoisonComparison.RunAsync),
+        new("idle",          "ten servers connected and nothing to do, for five minutes",                IdleComparison.RunAsync),
+        new("hour",          "resident memory at 50 messages a second for two minutes, or an hour",      HourComparison.RunAsync),
+        new("fleets",        "what 10,000 agents are to a broker: measured of one, the storm simulated", FleetsComparison.RunAsync),
+        new("small",         "append, feed, settle, policy alone, by BenchmarkDotNet",                   SmallThings.RunAsync),
     ];
 
     public static async Task<int> RunAsync(string[] args)
     {
-        if (BenchOptions.Read(args) is not { } options || Choose(options) is not { } chosen)
+        if (BenchOptions.Read(args) is not { Help: false } options || Choose(options) is not { } chosen)
         {
-            await Console.Error.WriteLineAsync(BenchOptions.Usage);
-            foreach (Comparison comparison in All)
-            {
-                await Console.Error.WriteLineAsync($"  {comparison.Name,-15} {comparison.Summary}");
-            }
-
-            return WrongUse;
+            bool asked = args.Contains("--help", StringComparer.Ordinal);
+            await TellUsageAsync(asked ? Console.Out : Console.Error);
+            return asked ? 0 : WrongUse;
         }
 
         foreach (Comparison comparison in chosen)
@@ -42,6 +51,15 @@ internal static class BenchRun
         }
 
         return 0;
+    }
+
+    private static async Task TellUsageAsync(TextWriter output)
+    {
+        await output.WriteLineAsync(BenchOptions.Usage);
+        foreach (Comparison comparison in All)
+        {
+            await output.WriteLineAsync($"  {comparison.Name,-15} {comparison.Summary}");
+        }
     }
 
     private static Comparison[]? Choose(BenchOptions options)

@@ -1,6 +1,6 @@
 """Durable publish against bare sqlite3 with the same pragmas and rows, and publish_many, in one run.
 
-    PYTHONPATH=python-shim python3 tests/bench/python_publish.py [seconds] [folder]
+    PYTHONPATH=python-shim python3 tests/bench/python_publish.py [--json] [seconds [batch [folder]]]
 
 Blocks of 50 messages alternate and the median block counts, so that both see the same disk and the same load. Goals: publish >= 0.8 of bare sqlite3, publish_many >= 10 times publish.
 """
@@ -57,30 +57,44 @@ def new_spool(folder, name):
     return spool
 
 
-def main():
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    folder = tempfile.mkdtemp(dir=sys.argv[2] if len(sys.argv) > 2 else None)
+def spread(values):
+    ordered = sorted(values)
+    return [ordered[len(ordered) // 10], median(ordered), ordered[-1 - len(ordered) // 10]]
+
+
+def measure(seconds, size, folder):
     payloads = events()
     spool = new_spool(folder, "spool.db")
     plain = bare(new_spool(folder, "bare.db").path)
-    ours, theirs = [], []
-    end = time.perf_counter() + 10 * seconds
+    ours, theirs, many = [], [], []
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         block = payloads[50 * len(ours) % 2000:][:50]
         theirs.append(rate_of_block(plain, block))
         ours.append(rate_of_block(lambda payload, key: spool.publish(payload, key, "satellite"), block))
-    many = []
-    batch = [payloads[i % len(payloads)] for i in range(10000)]
+    batch = [payloads[i % len(payloads)] for i in range(size)]
     for _ in range(5):
         start = time.perf_counter()
         spool.publish_many(batch, lambda payload: payload["__topic__"], "satellite")
         many.append(len(batch) / (time.perf_counter() - start))
-    shutil.rmtree(folder)
-    theirs, ours, many = median(theirs), median(ours), median(many)
+    return spread(theirs), spread(ours), spread(many)
+
+
+def main():
+    arguments = [argument for argument in sys.argv[1:] if argument != "--json"] + [None] * 3
+    seconds, size = float(arguments[0] or 10), int(arguments[1] or 10000)
+    folder = tempfile.mkdtemp(dir=arguments[2])
+    try:
+        theirs, ours, many = measure(seconds, size, folder)
+    finally:
+        shutil.rmtree(folder)
+    if "--json" in sys.argv:
+        print(json.dumps({"Python": sys.version.split()[0], "Sqlite": sqlite3.sqlite_version, "Bare": theirs, "Publish": ours, "Many": many}))
+        return
     print("python {}, SQLite {}".format(sys.version.split()[0], sqlite3.sqlite_version))
-    print("bare sqlite3         {:8.0f} messages/s".format(theirs))
-    print("publish              {:8.0f} messages/s   {:.2f} of bare (goal 0.80)".format(ours, ours / theirs))
-    print("publish_many 10,000  {:8.0f} messages/s   {:.1f} times publish (goal 10)".format(many, many / ours))
+    print("bare sqlite3         {:8.0f} messages/s".format(theirs[1]))
+    print("publish              {:8.0f} messages/s   {:.2f} of bare (goal 0.80)".format(ours[1], ours[1] / theirs[1]))
+    print("publish_many         {:8.0f} messages/s   {:.1f} times publish (goal 10)".format(many[1], many[1] / ours[1]))
 
 
 if __name__ == "__main__":

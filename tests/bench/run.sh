@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures Quickq beside what would be used instead, on nodes of its own: bash tests/bench/run.sh [NAME...] [options].
-# Run it alone on the machine. `--help` lists the comparisons; without a NAME all of them run, which takes half an hour.
+# Run it alone on the machine. `--help` lists the comparisons; without a NAME all of them run, which takes an hour.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bash packaging/install-missing.sh rabbitmq-server sqlite3 strace python3 python3-amqp amqp-tools

@@ -20,7 +20,7 @@ internal static class DrainComparison
     public static async Task<Report> RunAsync(string name, BenchOptions options, int nodes, int messages, int bytes)
     {
         messages = options.Messages ?? messages;
-        int slow = Math.Max(500, messages / 20);
+        int slow = Math.Max(Math.Min(messages, 3 * Window), messages / 20);
         await using var started = new NodeSet();
         for (int i = 0; i < nodes; i++)
         {

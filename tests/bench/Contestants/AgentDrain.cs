@@ -52,6 +52,9 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
         await agent.StopAsync();
     }
 
+    /// <summary>What waits for the first server.</summary>
+    public long Pending => Read()[0].Pending;
+
     /// <summary>Appends messages, a thousand in a transaction.</summary>
     public void Fill(int messages, int bytes)
     {
@@ -63,6 +66,18 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
         }
     }
 
+    /// <summary>Appends any number of messages of 1 kB by the program itself: with no agent there it also keeps the log small.</summary>
+    public async Task FillAsync(int messages)
+    {
+        const int AtOnce = 50_000;
+        byte[] line = [.. Enumerable.Repeat((byte)'x', 1_000), (byte)'\n'];
+        for (int done = 0; done < messages; done += AtOnce)
+        {
+            byte[] lines = [.. Enumerable.Repeat(line, Math.Min(AtOnce, messages - done)).SelectMany(one => one)];
+            (await new SpoolCommand(_spool).RunWithInputAsync(lines, "add", "--lines", "-t", Target.Topic)).MustSucceed();
+        }
+    }
+
     public static OutgoingMessage Message(ReadOnlyMemory<byte> body) =>
         new() { RoutingKey = Target.Topic, Body = body, Properties = new MessageProperties { ContentType = "application/json" } };
 
@@ -70,11 +85,25 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
     public async Task<Measurement> MeasureAsync(AgentProcess agent, int from, int to, Func<ServerOverview, bool>? counted = null)
     {
         using SpoolReader reader = SpoolReader.Open(_spool);
-        long Delivered() => reader.ReadOverview().Servers.Where(counted ?? (_ => true)).Min(server => server.Delivered);
+        long Delivered() => reader.ReadOverview().Servers.Where(counted ?? (_ => true)).Select(server => server.Delivered).DefaultIfEmpty().Min();
         long first = await AwaitAsync(agent, Delivered, from);
         ProcessReading before = ProcessReading.Of(agent.Pid);
         long last = await AwaitAsync(agent, Delivered, to);
         return Measurement.Between(before, ProcessReading.Of(agent.Pid), (int)(last - first));
+    }
+
+    /// <summary>Waits until the slowest server has so many.</summary>
+    public async Task AwaitAllDeliveredAsync(AgentProcess agent, int messages)
+    {
+        using SpoolReader reader = SpoolReader.Open(_spool);
+        await AwaitAsync(agent, () => reader.ReadOverview().Servers.Min(server => server.Delivered), messages);
+    }
+
+    /// <summary>Measures the next so many messages to the first server, whatever was delivered before; the first tenth is not counted.</summary>
+    public Task<Measurement> MeasureNextAsync(AgentProcess agent, int messages)
+    {
+        int before = (int)Read()[0].Delivered;
+        return MeasureAsync(agent, before + (messages / 10), before + messages);
     }
 
     private static async Task<long> AwaitAsync(AgentProcess agent, Func<long> delivered, int wanted)

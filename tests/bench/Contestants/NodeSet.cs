@@ -9,9 +9,9 @@ internal sealed class NodeSet : IAsyncDisposable
 
     public IReadOnlyList<RabbitNode> Nodes => _nodes;
 
-    public async Task<RabbitNode> AddAsync(string name)
+    public async Task<RabbitNode> AddAsync(string name, string? extraConfiguration = null)
     {
-        var node = RabbitNode.Create(name);
+        var node = RabbitNode.Create(name, extraConfiguration);
         _nodes.Add(node);
         await node.StartAsync();
         return node;

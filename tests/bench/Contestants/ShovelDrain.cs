@@ -31,7 +31,7 @@ internal sealed class ShovelDrain : IAsyncDisposable
         {
             ["src-protocol"] = "amqp091",
             ["src-uri"] = $"amqp://{source.Address}",
-            ["src-queue"] = "everything",
+            ["src-queue"] = Target.Queue,
             ["src-prefetch-count"] = window,
             ["dest-protocol"] = "amqp091",
             ["dest-uri"] = $"amqp://{target.Address}",
@@ -46,7 +46,7 @@ internal sealed class ShovelDrain : IAsyncDisposable
         async Task<long> AwaitAsync(int wanted)
         {
             long arrived = 0;
-            await Eventually.Is($"{wanted} messages came through the shovel", Limit, async () => (arrived = await channel.MessageCountAsync("everything")) >= wanted);
+            await Eventually.Is($"{wanted} messages came through the shovel", Limit, async () => (arrived = await channel.MessageCountAsync(Target.Queue)) >= wanted);
             return arrived;
         }
     }
@@ -64,6 +64,6 @@ internal sealed class ShovelDrain : IAsyncDisposable
             await channel.BasicPublishAsync(Target.Exchange, Target.Topic, mandatory: false, properties, body);
         }
 
-        await Eventually.Gives("the local queue is filled", messages, Limit, async () => (int)await channel.MessageCountAsync("everything"));
+        await Eventually.Gives("the local queue is filled", messages, Limit, async () => (int)await channel.MessageCountAsync(Target.Queue));
     }
 }

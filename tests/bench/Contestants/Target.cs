@@ -6,6 +6,7 @@ namespace Quickq.Bench.Contestants;
 internal sealed class Target : IAsyncDisposable
 {
     public const string Exchange = "satellite";
+    public const string Queue = "everything";
     public const string Topic = "geo.goes.g16.abi.adde.realtime.ncdf.band.end";
 
     private readonly BrokerQueue _queue;
@@ -27,8 +28,12 @@ internal sealed class Target : IAsyncDisposable
     {
         string virtualHost = $"{name}-{Guid.NewGuid():N}";
         await node.CreateVirtualHostAsync(virtualHost);
-        return new Target(node, await BrokerQueue.DeclareAsync(node, virtualHost, Exchange, arguments: queueArguments));
+        return new Target(node, await BrokerQueue.DeclareAsync(node, virtualHost, Exchange, Queue, arguments: queueArguments));
     }
+
+    /// <summary>Its queue drops what is old: the broker's own memory is not what is measured.</summary>
+    public static Task<Target> MakeBoundedAsync(RabbitNode node, string name) =>
+        MakeAsync(node, name, new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-max-length"] = 1_000 });
 
     /// <summary>Every message must have arrived, whoever sent it.</summary>
     public async Task RequireAsync(int messages)

@@ -1,9 +1,8 @@
 using System.Diagnostics;
-using System.Globalization;
 using Quickq.Spool;
 using Quickq.Testing;
 
-namespace Quickq.Bench;
+namespace Quickq.Bench.Comparisons;
 
 /// <summary>What one message in 10,000 that the server does not take costs the others: a spool drained with and without such ones, by turns, medians.</summary>
 internal static class PoisonComparison
@@ -12,28 +11,30 @@ internal static class PoisonComparison
     private const string Exchange = "satellite", User = "oper";
     private const int OneIn = 10_000;
 
-    public static async Task RunAsync(int messages, int rounds, TextWriter output)
+    public static async Task<Report> RunAsync(BenchOptions options)
     {
+        (int messages, int rounds) = (options.Messages ?? 100_000, options.Rounds ?? 3);
         await using RabbitNode node = RabbitNode.Create("bench", "max_message_size = 4096");
         await node.StartAsync();
         await node.CtlAsync("add_user", User, User);
-        var rates = new Dictionary<string, List<double>>(StringComparer.Ordinal);
+        string[] kinds = [Clean, TooLarge, Forbidden, Unnamed];
+        var rates = kinds.ToDictionary(kind => kind, _ => new List<double>(), StringComparer.Ordinal);
         for (int round = 1; round <= rounds; round++)
         {
-            foreach (string kind in new[] { Clean, TooLarge, Forbidden, Unnamed })
+            foreach (string kind in kinds)
             {
-                double rate = await DrainAsync(node, $"poison-{round}-{rates.Values.Sum(list => list.Count)}", kind, messages);
-                (rates.TryGetValue(kind, out List<double>? list) ? list : rates[kind] = []).Add(rate);
-                await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{kind,-20} {rate,8:0} msg/s"));
+                double rate = await DrainAsync(node, $"poison-{round}-{Array.IndexOf(kinds, kind)}", kind, messages);
+                rates[kind].Add(rate);
+                await Console.Out.WriteLineAsync($"round {round}  {kind,-20} {Report.Number(rate),8}/s");
             }
         }
 
         double clean = Runs.Median(rates[Clean]);
-        await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"medians of {rounds} rounds, {messages} messages of 1 kB, one in {OneIn} not taken:"));
-        foreach ((string kind, List<double> list) in rates)
-        {
-            await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"  {kind,-20} {Runs.Median(list),8:0} msg/s  {Runs.Median(list) / clean:0.00} of a clean run (goal 0.80)"));
-        }
+        return new Report(
+            [$"{Report.Number(messages)} x 1 kB, one in {Report.Number(OneIn)} not taken: why, {rounds} rounds", "messages/s", "against none"],
+            [.. rates.Select(each => (string[])[
+                each.Key, $"{Report.Number(Runs.Median(each.Value))} ({Report.Number(each.Value.Min())} - {Report.Number(each.Value.Max())})", Report.Number(Runs.Median(each.Value) / clean, 2)])],
+            [.. rates.Where(each => each.Key is not Clean).Select(each => Report.Goal(each.Key, Runs.Median(each.Value) / clean, 0.8, atLeast: true))]);
     }
 
     private static async Task<double> DrainAsync(RabbitNode node, string virtualHost, string kind, int messages)
