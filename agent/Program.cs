@@ -10,14 +10,13 @@ using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 
-// The boot story: command line and configuration, the lock of this spool, the spool itself, then the forwarders until a signal.
+// The boot story: no core from here on, command line and configuration, the lock of this spool, the spool itself, then the forwarders until a signal.
+CoreDump.Forbid();
 AgentCommandLine line = AgentCommandLine.Parse(args, Console.Out, Console.Error);
 if (line.ExitCode is { } said)
 {
     return said;
 }
-
-CoreDump.Forbid();
 
 // From here on a SIGTERM ends the agent with 0, also before the host has its own handler.
 using var stop = new CancellationTokenSource();
@@ -65,7 +64,7 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 }
 catch (SpoolException refused)
 {
-    Console.Error.WriteLine($"quickq-agent: {refused.Message}{(refused.Hint is { } hint ? $"; {hint}" : "")}");
+    logging.Say($"quickq-agent: {refused.Message}{(refused.Hint is { } hint ? $"; {hint}" : "")}");
     return ExitCode.Of(refused.Fault);
 }
 catch (Exception fault) when (!stop.IsCancellationRequested)

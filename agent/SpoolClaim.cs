@@ -43,6 +43,7 @@ internal sealed class SpoolClaim : IDisposable
             file.Read(connection =>
             {
                 SpoolSchema.RequireWhole(connection, file.Path);
+                SpoolSchema.RequireWritable(connection, file.Path);
                 return true;
             });
             return false;

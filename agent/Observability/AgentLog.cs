@@ -41,6 +41,9 @@ internal static partial class AgentLog
     [LoggerMessage(12, LogLevel.Critical, "the agent ends by a fault of its own")]
     public static partial void Fault(this ILogger log, Exception fault);
 
+    [LoggerMessage(13, LogLevel.Warning, "{Count} lines were lost while nobody read standard error")]
+    public static partial void LinesLost(this ILogger log, long count);
+
     [LoggerMessage(100, LogLevel.Information, "{Server}: connected to {Endpoint}")]
     public static partial void Connected(this ILogger log, string server, string endpoint);
 

@@ -12,16 +12,18 @@ namespace Quickq.Agent.Observability;
 /// </summary>
 internal sealed class AgentLogging : IDisposable
 {
+    private readonly TextWriter _output;
     private readonly LoggingLevelSwitch _level = new();
     private readonly LoggingLevelSwitch _libraries = new();
 
     /// <param name="level">From which level on.</param>
-    /// <param name="output">Standard error.</param>
+    /// <param name="output">Standard error, or what stands before it. Disposed with this.</param>
     /// <param name="journal">The address of the journal's socket; null writes lines to <paramref name="output"/>.</param>
     /// <param name="clock">The clock.</param>
     public AgentLogging(LogLevel level, TextWriter output, string? journal, TimeProvider clock)
     {
         SetLevel(level);
+        _output = output;
         ILogEventSink lines = new LineSink(output);
         var sink = journal is null ? lines : new JournalSink(journal, lines, clock, lost => Own!.JournalLost(lost)); // told later than this constructor ends
         var logger = new LoggerConfiguration()
@@ -39,8 +41,17 @@ internal sealed class AgentLogging : IDisposable
     public Microsoft.Extensions.Logging.ILogger Own { get; }
 
     /// <summary>The journal, when systemd started this process with standard error connected to it.</summary>
-    public static AgentLogging Start(LogLevel level, TextWriter error) => new(
-        level, error, JournalSink.IsWanted(Environment.GetEnvironmentVariable("JOURNAL_STREAM")) ? JournalSink.Address : null, TimeProvider.System);
+    public static AgentLogging Start(LogLevel level, TextWriter error)
+    {
+        string? journal = JournalSink.IsWanted(Environment.GetEnvironmentVariable("JOURNAL_STREAM")) ? JournalSink.Address : null;
+        var lines = new PatientWriter(error);
+        var logging = new AgentLogging(level, lines, journal, TimeProvider.System);
+        lines.Drained = lost => logging.Own.LinesLost(lost);
+        return logging;
+    }
+
+    /// <summary>Writes this as it stands to standard error, after the lines before it: the word of a program that does not start.</summary>
+    public void Say(string text) => _output.Write(text + "\n");
 
     public void SetLevel(LogLevel level)
     {
@@ -50,7 +61,11 @@ internal sealed class AgentLogging : IDisposable
         _libraries.MinimumLevel = level <= LogLevel.Debug ? LogEventLevel.Debug : LogEventLevel.Warning;
     }
 
-    public void Dispose() => Factory.Dispose();
+    public void Dispose()
+    {
+        Factory.Dispose();
+        _output.Dispose();
+    }
 
     private void TellLeftOut(LeftOut left)
     {

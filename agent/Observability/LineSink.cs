@@ -16,15 +16,7 @@ internal sealed class LineSink(TextWriter output) : ILogEventSink
         var line = $"{time} {NameOf(logEvent.Level)} {EventText.MessageOf(logEvent)}{exception}\n";
         lock (_writing)
         {
-            try
-            {
-                output.Write(line);
-                output.Flush();
-            }
-            catch (IOException)
-            {
-                // Standard error is gone (its reader died). The agent goes on delivering; there is nobody to tell.
-            }
+            output.Write(line);
         }
     }
 

@@ -1,25 +1,12 @@
 #!/usr/bin/env bash
-# Part of tests/shell/packages-in-roots.sh: real Debian roots, booted with their own systemd in a network namespace of their own, beside a
-# RabbitMQ node in the same namespace. Uses its variables work and packages.
+# Part of tests/packages/in-roots.sh: real Debian roots, booted with their own systemd, beside a RabbitMQ node. Uses its variables work, bases and packages.
 
-network=quickq-roots-$$
-roots=$PWD/artifacts/roots
 leader=
-
-# base_root SUITE EXTRA-PACKAGES: a root as debootstrap makes it, kept for the next run.
-base_root() {
-  local base=$roots/$1
-  if [ ! -e "$base.done" ]; then
-    rm -rf "$base"
-    mkdir -p "$roots"
-    debootstrap --variant=minbase --include="$2" "$1" "$base" && touch "$base.done"
-  fi
-}
 
 # fresh_root SUITE NAME: a copy to install into.
 fresh_root() {
   root=$work/root-$2
-  cp -a "$roots/$1" "$root"
+  cp -a "$bases/$1" "$root"
 }
 
 # Runs a command in $root before it is booted. A program finds its library by its place in /proc.
@@ -31,35 +18,28 @@ unbooted() {
   return $code
 }
 
-make_network() {
-  ip netns add "$network"
-  ip -n "$network" link set lo up
-  in_network true
-}
-
-in_network() { ip netns exec "$network" "$@"; }
-
-# The broker listens on 127.0.0.1, and on an address that can be taken away like a network that is late.
+# The broker listens on 127.0.0.1, and on an address that can be taken away like a network that is late. (Who comes by that is no guest from
+# the same host to the broker, so that must be allowed.)
 start_broker() {
   node=$work/node
   mkdir -p "$node"
   printf 'NODE_NAME=roots\nNODE_AMQP_PORT=5672\nNODE_DIST_PORT=25672\nNODE_EPMD_PORT=4369\n' > "$node/node.env"
-  echo 'listeners.tcp.2 = 10.99.7.1:5672' > "$node/extra.conf"
-  ip -n "$network" addr add 10.99.7.1/32 dev lo
-  in_network setpriv --pdeathsig KILL sh tests/rabbit-node.sh epmd "$node" &
-  mapper=$!
+  printf 'listeners.tcp.2 = 10.99.7.1:5672\nloopback_users = none\n' > "$node/extra.conf"
+  ip link set lo up
+  ip addr add 10.99.7.1/32 dev lo
+  sh tests/rabbit-node.sh epmd "$node" &
   run_broker
 }
 
 run_broker() {
-  in_network setpriv --pdeathsig KILL sh tests/rabbit-node.sh run "$node" &
+  sh tests/rabbit-node.sh run "$node" &
   broker=$!
-  eventually 90 in_network sh tests/rabbit-node.sh ctl "$node" await_startup --timeout 10
+  eventually 120 sh tests/rabbit-node.sh ctl "$node" await_startup --timeout 10
 }
 
 end_broker() {
-  [ -z "${broker:-}" ] || { kill -9 "$broker"; wait "$broker" 2> /dev/null; }
-  broker=
+  kill -9 "$broker"
+  wait "$broker" 2> /dev/null
 }
 
 # Waits up to $1 seconds until the command that follows succeeds.
@@ -76,47 +56,32 @@ eventually() {
   done
 }
 
-# Boots $root up to a target (multi-user.target); what is run by `inside` runs in there.
+# Boots $root up to a target (multi-user.target), in the network that all this runs in; what is run by `inside` runs in there.
 boot() {
-  systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --boot --network-namespace-path="/run/netns/$network" --machine=quickq-test \
-    --resolv-conf=off --timezone=off < /dev/null > "$work/boot.log" 2>&1 &
+  systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --boot --machine=quickq-test --resolv-conf=off --timezone=off \
+    < /dev/null > "$work/boot.log" 2>&1 &
   spawner=$!
-  eventually 60 find_leader && eventually 120 inside systemctl is-active "${1:-multi-user.target}"
+  eventually 60 find_leader && eventually 120 inside systemctl is-active "${1:-multi-user.target}" || { cat "$work/boot.log"; return 1; }
 }
 
-find_leader() { leader=$(cat "/proc/$spawner/task/$spawner/children" | cut -d' ' -f1) && [ -n "$leader" ] && inside test -d /run/systemd/system; }
+find_leader() { leader=$(cut -d' ' -f1 "/proc/$spawner/task/$spawner/children") && [ -n "$leader" ] && inside test -d /run/systemd/system; }
 
 inside() { nsenter -t "$leader" -m -u -i -n -p -C env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
 as_user() { inside setpriv --reuid "$1" --regid "$1" --init-groups -- "${@:2}"; }
 
 shut_down() {
-  [ -n "$leader" ] || return 0
   # The answer may get lost, since what would give it ends.
   inside systemctl poweroff 2> /dev/null
   wait "$spawner"
   leader=
-  remove_groups
 }
 
-# Without a manager that it registers with, nspawn leaves its control groups behind.
-remove_groups() {
-  find /sys/fs/cgroup/systemd/payload /sys/fs/cgroup/systemd/supervisor /sys/fs/cgroup/unified/payload /sys/fs/cgroup/unified/supervisor \
-    -depth -type d -exec rmdir {} \; 2> /dev/null
-}
-
-# A process of nspawn that is killed takes everything in it along.
-end_everything() {
-  local pid
-  for pid in ${spawner:-} ${broker:-} ${mapper:-} ${resolver:-}; do
-    kill -9 "$pid" 2> /dev/null
-  done
-  wait 2> /dev/null
-  remove_groups
-  ip netns del "$network" 2> /dev/null
-  for mounted in $(awk -v work="$work/" 'index($2, work) == 1 { print $2 }' /proc/mounts | sort -r); do
-    umount "$mounted"
-  done
-  rm -rf "$work"
+# What the agent in the root has to say, for a scene that failed.
+describe_agent() {
+  [ -n "$leader" ] || return 0
+  inside quickq-spool status
+  inside systemctl status --no-pager quickq-agent
+  inside journalctl --no-pager -u quickq-agent -n 30
 }
 
 # member SERVER NAME: from the status of the spool in the root.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Part of tests/shell/packages-in-roots.sh: the scenes of the cold boot, of the rpm and of old hosts. Each runs with `set -e`.
+# Part of tests/packages/in-roots.sh: the scenes of the cold boot, of the rpm and of old hosts. Each runs with `set -e`.
 
 late_server='"mq1": { "host": "mq.quickq.test", "exchange": "amq.topic" },'
 near_server='"mq1": { "host": "127.0.0.1", "exchange": "amq.topic" },'
@@ -21,7 +21,7 @@ RemainAfterExit=yes
 TimeoutStartSec=infinity
 ExecStart=/bin/sh -c 'until [ -e /run/disk-is-there ]; do sleep 0.2; done'
 UNIT
-  ip -n "$network" addr del 10.99.7.1/32 dev lo
+  ip addr del 10.99.7.1/32 dev lo
 }
 
 waits_for_the_disk() {
@@ -46,11 +46,11 @@ starts_without_network() {
 says() { inside quickq-spool status | grep -iE "last error.*($1)"; }
 
 delivers_when_all_is_there() {
-  in_network setpriv --pdeathsig KILL dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --user=root \
+  dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --user=root \
     --listen-address=127.0.0.1 --bind-interfaces --address=/mq.quickq.test/10.99.7.1 &
   resolver=$!
   eventually 90 says '10.99.7.1|unreachable'
-  ip -n "$network" addr add 10.99.7.1/32 dev lo
+  ip addr add 10.99.7.1/32 dev lo
   eventually 90 is mq1 delivered 1
   [ "$(inside systemctl show -p NRestarts --value quickq-agent)" = 0 ]
   kill "$resolver"
@@ -61,7 +61,7 @@ inside_rpm() { inside rpm --dbpath /var/lib/rpm "$@"; }
 rpm_installs() {
   copy_in new 'quickq-1.0.0.x86_64.rpm' new.rpm
   # --nodeps: the libraries are there, but as debs.
-  rpm --root "$root" --dbpath /var/lib/rpm --nodeps -i "$work/old/quickq-0.0.9.x86_64.rpm"
+  rpm --root "$root" --dbpath /var/lib/rpm --nodeps -i "$packages/old/quickq-0.0.9.x86_64.rpm"
   unbooted getent passwd quickq
   [ "$(unbooted stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
   [ "$(unbooted stat -c '%a %U:%G' /etc/quickq)" = '750 quickq:root' ]
@@ -103,7 +103,7 @@ rpm_removal_keeps_the_spool() {
 # deliver_alone SPOOL AGENT CLI: in a root that is not booted, with a configuration that names the broker.
 deliver_alone() {
   printf '{ "spool": { "path": "%s" }, "servers": { %s } }' "$1" "$near_server" > "$root/root/alone.json"
-  in_network setpriv --pdeathsig KILL unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' \
+  unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' \
     - "$root" "$2" --config /root/alone.json &
   local agent=$!
   unbooted "$3" add --spool "$1" -t alone --wait=60s '{"o":1}'
@@ -121,6 +121,6 @@ old_deb_delivers() {
 
 el8_delivers() {
   mkdir "$root/el8"
-  rpm2archive -n - < "$work/new/quickq-1.0.0.el8.x86_64.rpm" | tar -x -C "$root/el8"
+  rpm2archive -n - < "$packages/new/quickq-1.0.0.el8.x86_64.rpm" | tar -x -C "$root/el8"
   deliver_alone /root/el8.db /el8/usr/lib/quickq/quickq-agent /el8/usr/lib/quickq/quickq-spool
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Part of tests/shell/packages-in-roots.sh: what is done in a root, and what must be so then. Each runs with `set -e`.
+# Part of tests/packages/in-roots.sh: what is done in a root, and what must be so then. Each runs with `set -e`.
 
 spool=/var/lib/quickq/spool.db
 
@@ -15,7 +15,7 @@ ends_with() {
 }
 
 # copy_in OLD-OR-NEW PATTERN NAME
-copy_in() { cp "$work/$1/"$2 "$root/root/$3"; }
+copy_in() { cp "$packages/$1/"$2 "$root/root/$3"; }
 configure_server() { sed -i "s|\"servers\": {|\"servers\": {\n    $1|" "$root/etc/quickq/quickq.json"; }
 
 deb_installs() {
@@ -30,8 +30,8 @@ deb_installs() {
   [ "$(inside systemctl is-enabled quickq-agent)" = enabled ]
   [ "$(inside stat -c '%a %U:%G' $spool)" = '660 quickq:quickq' ]
   inside quickq-agent --version
-  # The unit has nothing that this systemd does not know.
-  inside systemd-analyze verify quickq-agent.service > "$work/verify" 2>&1
+  # The unit has nothing that this systemd does not know. (This root has no man.)
+  inside systemd-analyze verify --man=no quickq-agent.service > "$work/verify" 2>&1 || { cat "$work/verify"; return 1; }
   not grep quickq "$work/verify"
 }
 
@@ -48,16 +48,16 @@ install_page_works() {
 }
 
 only_members_add() {
-  as_user producer producer quickq-spool add -t a '{"a":1}'
-  as_user producer producer quickq-spool status > "$work/seen"
+  as_user producer quickq-spool add -t a '{"a":1}'
+  as_user producer quickq-spool status > "$work/seen"
   grep -q mq1 "$work/seen"
-  as_user producer producer quickq-spool list --limit 1
-  ends_with 77 as_user stranger stranger quickq-spool add -t a '{"a":1}'
-  ends_with 77 as_user stranger stranger quickq-spool status
-  not as_user stranger stranger quickq-agent --check-config
+  as_user producer quickq-spool list --limit 1
+  ends_with 77 as_user stranger quickq-spool add -t a '{"a":1}'
+  ends_with 77 as_user stranger quickq-spool status
+  not as_user stranger quickq-agent --check-config
   # The password is neither for producers nor for strangers.
-  not as_user producer producer cat /etc/quickq/mq1.password
-  not as_user stranger stranger cat /etc/quickq/quickq.json
+  not as_user producer cat /etc/quickq/mq1.password
+  not as_user stranger cat /etc/quickq/quickq.json
   # What a producer made, the agent can still write.
   eventually 30 is mq1 pending 0
 }
@@ -92,9 +92,62 @@ systemd_is_told() {
   eventually 30 agent_is active
 }
 
+credential_works() {
+  mkdir -p "$root/etc/systemd/system/quickq-agent.service.d"
+  printf '[Service]\nLoadCredential=mq1.password:/etc/quickq/mq1.password\n' > "$root/etc/systemd/system/quickq-agent.service.d/password.conf"
+  inside chown root:root /etc/quickq/mq1.password
+  inside chmod 600 /etc/quickq/mq1.password
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
+  inside quickq-spool add -t credential --wait=60s '{"c":1}'
+  # As it was, else a purge would leave a unit that asks for a file which is gone.
+  rm -r "$root/etc/systemd/system/quickq-agent.service.d"
+  inside chown quickq /etc/quickq/mq1.password
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
+}
+
+# The configuration is mended afterwards.
+restarts_only_what_may_pass() {
+  cp -a "$root/etc/quickq/quickq.json" "$work/right.json"
+  echo '{ "logLevel": "loud" }' > "$root/etc/quickq/quickq.json"
+  not inside systemctl restart quickq-agent
+  agent_is failed
+  [ "$(inside systemctl show -p ExecMainStatus --value quickq-agent)" = 78 ]
+  [ "$(inside systemctl show -p NRestarts --value quickq-agent)" = 0 ]
+  cp -a "$work/right.json" "$root/etc/quickq/quickq.json"
+  # Another agent has the spool: 75, and again until it is gone.
+  inside systemd-run --unit other --uid quickq --gid quickq /usr/lib/quickq/quickq-agent
+  eventually 60 inside sh -c 'quickq-spool status | grep "agent: running"'
+  not inside timeout 3 systemctl start quickq-agent
+  eventually 60 inside sh -c '[ $(systemctl show -p NRestarts --value quickq-agent) -ge 1 ]'
+  [ "$(inside systemctl show -p ExecMainStatus --value quickq-agent)" = 75 ]
+  inside systemctl stop other
+  eventually 60 agent_is active
+  eventually 60 is mq1 connection connected
+}
+
+# A frozen one feeds nobody. Were it asked to end in a way that it can overhear, it would be there for another ten minutes.
+watchdog_ends_what_hangs() {
+  mkdir -p "$root/etc/systemd/system/quickq-agent.service.d"
+  printf '[Service]\nWatchdogSec=5\nTimeoutStopSec=600\n' > "$root/etc/systemd/system/quickq-agent.service.d/hasty.conf"
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
+  local hung
+  hung=$(agent_pid)
+  inside kill -STOP "$hung"
+  eventually 120 inside sh -c '[ $(systemctl show -p NRestarts --value quickq-agent) -ge 1 ]'
+  eventually 60 agent_is active
+  [ "$(agent_pid)" != "$hung" ]
+  inside journalctl --no-pager -u quickq-agent | grep -i 'watchdog timeout'
+  rm -r "$root/etc/systemd/system/quickq-agent.service.d"
+  inside systemctl daemon-reload
+  inside systemctl restart quickq-agent
+}
+
 upgrade_keeps_the_spool() {
   local id before
-  id=$(as_user producer producer quickq-spool add -t upgrade '{"u":1}')
+  id=$(as_user producer quickq-spool add -t upgrade '{"u":1}')
   before=$(agent_pid)
   cp "$root/etc/quickq/quickq.json" "$work/before.json"
   inside apt-get install -y /root/new.deb

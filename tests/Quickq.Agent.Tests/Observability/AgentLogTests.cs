@@ -76,16 +76,15 @@ public sealed class AgentLogTests : IDisposable
     [Fact]
     public void Nobody_reading_the_log_does_no_harm()
     {
-        using var logging = new AgentLogging(LogLevel.Information, new StreamWriter(new BrokenPipe()), journal: null, TimeProvider.System);
+        using var broken = new BrokenPipe();
+        using var logging = new AgentLogging(LogLevel.Information, new PatientWriter(broken), journal: null, TimeProvider.System);
         logging.Factory.CreateLogger("test").Stopped();
     }
 
     public void Dispose() => _logging.Dispose();
 
-    private sealed class BrokenPipe : MemoryStream
+    private sealed class BrokenPipe : StringWriter
     {
-        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Broken pipe");
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new IOException("Broken pipe");
+        public override void Write(string? value) => throw new IOException("Broken pipe");
     }
 }

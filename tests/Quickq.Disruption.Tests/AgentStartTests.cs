@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using Quickq.Testing;
+
+namespace Quickq.Disruption.Tests;
+
+/// <summary>What keeps the agent from starting, each with its exit code and one line that says what to do; and what it only warns of.</summary>
+public sealed class AgentStartTests : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    /// <summary>An account that the system does not know by name.</summary>
+    private const string Stranger = "61905";
+
+    /// <summary>Root without the right to pass over permissions: to what belongs to others it is one of them.</summary>
+    private static readonly string[] WithoutPrivileges = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"];
+
+    private readonly TempSpool _spool = new();
+
+    public AgentStartTests() => Configuration = new AgentConfiguration(_spool.Path).WithServer("mq1", "127.0.0.1", FreePort.Next(), "/", "satellite");
+
+    private AgentConfiguration Configuration { get; }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_spool_folder_that_is_not_there_ends_it_with_73()
+    {
+        Configuration.Root["spool"]!["path"] = _spool.File("away/spool.db");
+
+        (int code, string said) = await RefusalAsync();
+
+        Assert.Equal(73, code);
+        Assert.StartsWith($"quickq-agent: the folder {_spool.File("away")} does not exist; make it (mkdir -p {_spool.File("away")})", said, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_spool.File("away")));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_spool_folder_of_others_ends_it_with_77()
+    {
+        Directory.CreateDirectory(_spool.File("theirs"));
+        Run("chown", Stranger, _spool.File("theirs"));
+        Run("chmod", "700", _spool.File("theirs"));
+        Configuration.Root["spool"]!["path"] = _spool.File("theirs/spool.db");
+
+        (int code, string said) = await RefusalAsync(WithoutPrivileges);
+
+        Assert.Equal(77, code);
+        Assert.Contains("permission", said, StringComparison.Ordinal);
+        Assert.Contains(_spool.File("theirs"), said, StringComparison.Ordinal);
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData]
+    [InlineData("--check-config")]
+    public async Task A_configuration_that_it_may_not_read_ends_it_with_77(params string[] options)
+    {
+        Configuration.Write();
+        Run("chown", Stranger, Configuration.FilePath);
+        using var agent = AgentProcess.Start(_spool.Path, ["--config", Configuration.FilePath, .. options], environment: null, inside: null, WithoutPrivileges);
+
+        Assert.Equal(77, await agent.WaitForExitAsync(Limit));
+        Assert.Equal($"{Configuration.FilePath}: this user may not read it; change its mode or the user", agent.Stderr.Trim());
+        Assert.False(File.Exists(_spool.Path));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_spool_of_a_newer_format_ends_it_with_78_and_is_left_alone()
+    {
+        (await new SpoolCommand(_spool).RunAsync("add", "-t", "a.b", "{}")).MustSucceed();
+        _spool.Execute("PRAGMA user_version=99; UPDATE setting SET value='99' WHERE name IN ('format', 'oldestWriter')");
+
+        Assert.Equal(
+            (78, $"quickq-agent: the spool {_spool.Path} has format 99, this program knows format 1; install the Quickq version that made it, or a newer one"),
+            await RefusalAsync());
+        Assert.Equal((99L, 1L), (_spool.Value<long>("PRAGMA user_version"), _spool.Value<long>("SELECT count(*) FROM message")));
+        Assert.Equal(0, _spool.Value<long>("SELECT count(*) FROM server"));
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData(64, "--confg")]
+    [InlineData(64, "--verbosity", "loud")]
+    [InlineData(78, "--config", "/nowhere/quickq.json")]
+    public async Task Wrong_options_end_it_with_64_and_a_configuration_that_is_not_there_with_78(int expected, params string[] options)
+    {
+        using var agent = AgentProcess.Start(_spool.Path, options);
+
+        Assert.Equal(expected, await agent.WaitForExitAsync(Limit));
+        Assert.Single(agent.Stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Empty(agent.Stdout);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task Of_a_configuration_with_a_password_that_others_can_read_it_warns_at_each_start()
+    {
+        Configuration.Root["servers"]!["mq1"]!["password"] = "not guest";
+        Configuration.WriteTo(Configuration.FilePath);
+        Run("chmod", "644", Configuration.FilePath);
+        using var agent = AgentProcess.Start(_spool.Path, ["--config", Configuration.FilePath]);
+
+        await agent.AwaitLogAsync($" WARN {Configuration.FilePath}: holds a password and every user can read it; chmod 640, or use \"passwordFile\"", Limit);
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    public void Dispose() => _spool.Dispose();
+
+    private static void Run(string program, params string[] arguments)
+    {
+        using var run = Process.Start(program, arguments);
+        run.WaitForExit();
+        Assert.Equal(0, run.ExitCode);
+    }
+
+    /// <summary>Its exit code and the one line that it says.</summary>
+    private async Task<(int Code, string Line)> RefusalAsync(params string[] within)
+    {
+        using var agent = AgentProcess.Start(Configuration, environment: null, inside: null, within);
+        int code = await agent.WaitForExitAsync(Limit);
+        Assert.Empty(agent.Stdout);
+        return (code, Assert.Single(agent.Stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    }
+}
