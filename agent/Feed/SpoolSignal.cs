@@ -2,7 +2,7 @@ using Quickq.Spool;
 
 namespace Quickq.Agent.Feed;
 
-/// <summary>Wakes the forwarders when something was committed to the spool, and twice a minute in any case.</summary>
+/// <summary>Wakes the forwarders when something was committed to the spool, and every few seconds in any case.</summary>
 /// <remarks>
 /// One thread waits for the kernel on behalf of all forwarders, and only while one of them waits for it: a forwarder with work to do costs
 /// no wake-ups. The way to use it: take <see cref="NextChange"/>, then look into the spool, and only if nothing is there await it.
@@ -10,7 +10,7 @@ namespace Quickq.Agent.Feed;
 internal sealed class SpoolSignal : IDisposable
 {
     /// <summary>A look without a reason: finds what the kernel did not tell of.</summary>
-    public static readonly TimeSpan SlowPoll = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan SlowPoll = TimeSpan.FromSeconds(5);
 
     private readonly SpoolWatch _watch;
     private readonly Thread _thread;

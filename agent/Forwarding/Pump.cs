@@ -16,9 +16,6 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
     private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
 
-    /// <summary>While something is out, so often is looked whether its answer is overdue.</summary>
-    private static readonly TimeSpan LookForAnswers = TimeSpan.FromSeconds(5);
-
     private const int MaxPage = 256;
 
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
@@ -242,16 +239,11 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>Waits for any of: a change of the lanes or of the connection, the given condition, a look into the spool being due, the end.</summary>
     private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
     {
-        // Whatever it waits for: the signal's slow poll turns the loop, and more often while an answer is owed.
+        // Whatever it waits for: the signal's slow poll turns the loop.
         parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
         if (_armed is null || _armed.IsCompleted)
         {
             _armed = parts.Signal.NextChange;
-        }
-
-        if (window.Count > 0 && (limit is null || limit > LookForAnswers))
-        {
-            limit = LookForAnswers;
         }
 
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);

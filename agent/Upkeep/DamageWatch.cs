@@ -10,7 +10,7 @@ namespace Quickq.Agent.Upkeep;
 /// <remarks>
 /// The repair takes the write lock and puts a fresh file in the place of the damaged one; ledger and feeds see that and go on with it, producers too. What was in flight
 /// is settled in the fresh file. When the repair does not work (no room, no permission) it is tried again, and the agent stays up: no restart would mend it.
-/// The check takes a five-thousandth of the time at most, so a small spool is looked at a few times a minute and a large one a few times a day. It gives up after
+/// The check takes a thousandth of the time at most, so a small spool is looked at every few seconds and a large one a few times a day. It gives up after
 /// a time, since the log cannot be cut back while it runs: a spool too large for it is checked by an operator.
 /// </remarks>
 internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProvider clock, ILogger log)
@@ -19,7 +19,7 @@ internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProv
     private static readonly TimeSpan CheckBudget = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(10), LastRetry = TimeSpan.FromMinutes(5);
 
-    private const int PauseForEachCheck = 5000;
+    private const int PauseForEachCheck = 1000;
 
     private TimeSpan _pause = ShortestPause;
 
@@ -82,6 +82,8 @@ internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProv
 
     private string? Check(CancellationToken stopping)
     {
+        // A drain that begins with the agent must not share its cores evenly with the check of a large spool (docs/performance.md).
+        BackgroundPriority.Take();
         long begin = clock.GetTimestamp();
         try
         {
