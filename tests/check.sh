@@ -47,6 +47,11 @@ links=$(files '*.md' | while read -r page; do
 done)
 report "links in the documentation lead somewhere" "$links"
 
+proofs=$(grep -oE '`[A-Za-z]+(Tests|Rounds)`' docs/delivery.md | tr -d '`' | sort -u | while read -r class; do
+  files "tests/*/$class.cs" "tests/*/*/$class.cs" | grep -q . || echo "docs/delivery.md: no test class $class"
+done)
+report "the tests that docs/delivery.md names are there" "$proofs"
+
 marks=$(files '*.sh' .ci/run packaging/quickq-* | xargs -r grep -LE '^#!' | sed 's/$/: no interpreter line/')
 report "scripts name their interpreter" "$marks"
 

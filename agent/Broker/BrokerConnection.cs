@@ -23,6 +23,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     private readonly IConnection _client;
     private readonly BrokerSocket _socket;
+    private readonly BlockedLinkWatch _blockedLink;
     private readonly BrokerDeadlines _deadlines;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _givenUp = new();
@@ -42,6 +43,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
     {
         Host = host;
         (_client, _socket, _endpoint, _settings, _deadlines, _time) = (client, socket, endpoint, settings, deadlines, time);
+
+        _blockedLink = new BlockedLinkWatch(socket, settings.Heartbeat, time, GiveUp);
 
         // First of all handlers, and never removed: the client tells a loss to one after the other and may hang in the next.
         _client.ConnectionShutdownAsync += OnShutdownAsync;
@@ -207,14 +210,14 @@ internal sealed class BrokerConnection : IAsyncDisposable
     {
         var reason = shutdown is { Initiator: ShutdownInitiator.Peer, ReplyCode: Constants.AccessRefused or Constants.NotAllowed }
             ? ConnectFailure.Refusal(_endpoint, _settings, shutdown.ReplyCode, shutdown.ReplyText)
-            : LossReason.Describe(shutdown, _settings.Heartbeat, _deadlines.Unacknowledged);
+            : LossReason.Describe(shutdown, _socket.EndedBy, _settings.Heartbeat, _deadlines.Unacknowledged);
         Lose(reason);
         return Task.CompletedTask;
     }
 
     private Task OnBlockedAsync(object sender, ConnectionBlockedEventArgs blocked)
     {
-        _socket.ForgiveSilence();
+        _blockedLink.Begin();
         _blockedReason = blocked.Reason;
         BlockedChanged?.Invoke();
         return Task.CompletedTask;
@@ -223,7 +226,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private Task OnUnblockedAsync(object sender, AsyncEventArgs unblocked)
     {
         _blockedReason = null;
-        _socket.WatchForSilence();
+        _blockedLink.End();
         BlockedChanged?.Invoke();
         return Task.CompletedTask;
     }
@@ -262,6 +265,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
         // A publish that hangs holds a lock which the client's own shutdown waits for (rabbitmq-dotnet-client 1930).
         _givenUp.Cancel();
+        _blockedLink.Dispose();
         foreach (var publisher in publishers)
         {
             publisher.ConnectionLost(reason);

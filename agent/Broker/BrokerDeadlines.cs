@@ -26,7 +26,7 @@ internal sealed record BrokerDeadlines
 
     /// <summary>
     /// How long sent data may stay without any acknowledgement by the peer's kernel (TCP_USER_TIMEOUT). With heartbeats
-    /// every 5 s a pulled cable is noticed within 17 s; the client alone needs up to four heartbeat intervals.
+    /// every 5 s a pulled cable is noticed within 16 s; the client alone needs more than two heartbeat intervals.
     /// </summary>
-    public TimeSpan Unacknowledged { get; init; } = TimeSpan.FromSeconds(12);
+    public TimeSpan Unacknowledged { get; init; } = TimeSpan.FromSeconds(10);
 }

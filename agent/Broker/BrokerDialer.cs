@@ -104,7 +104,12 @@ internal sealed class BrokerDialer
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token);
         try
         {
-            var client = await OpenClientAsync(socket, endpoint, password, tls, either.Token);
+            if (tls is not null)
+            {
+                await socket.EncryptAsync(tls.ToOptions(), either.Token);
+            }
+
+            var client = await OpenClientAsync(socket, endpoint, password, either.Token);
             connection = new BrokerConnection(client, socket, host, endpoint, _settings, _deadlines, _time);
 
             // 7.1.2 does not wait for the broker to open the vhost: only an open channel shows that it did.
@@ -125,7 +130,7 @@ internal sealed class BrokerDialer
         }
     }
 
-    private async Task<IConnection> OpenClientAsync(BrokerSocket socket, IPEndPoint endpoint, Secret password, CertificateCheck? tls, CancellationToken limit)
+    private async Task<IConnection> OpenClientAsync(BrokerSocket socket, IPEndPoint endpoint, Secret password, CancellationToken limit)
     {
         var factory = new ConnectionFactory
         {
@@ -141,7 +146,7 @@ internal sealed class BrokerDialer
             SocketFactory = _ => socket,
             ClientProvidedName = $"{WireProperties.AppId}@{Environment.MachineName}",
         };
-        var place = new AmqpTcpEndpoint(endpoint.Address.ToString(), endpoint.Port, tls?.ToSslOption() ?? new SslOption());
+        var place = new AmqpTcpEndpoint(endpoint.Address.ToString(), endpoint.Port);
         var opening = factory.CreateConnectionAsync([place], factory.ClientProvidedName, limit);
         try
         {

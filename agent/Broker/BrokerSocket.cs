@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using RabbitMQ.Client;
 
@@ -11,9 +12,17 @@ namespace Quickq.Agent.Broker;
 internal sealed class BrokerSocket : ITcpClient
 {
     private const int TcpLevel = 6;
+    private const int TcpInfo = 11;
     private const int TcpUserTimeout = 18;
 
+    private const byte TcpClosed = 7;
+
+    // Where the kernel's struct tcp_info, of which the first byte is the state, has tcpi_last_data_recv and tcpi_last_ack_recv, in milliseconds.
+    private const int LastDataReceived = 52;
+    private const int LastAcknowledged = 56;
+
     private readonly TimeSpan _unacknowledged;
+    private TlsStream? _encrypted;
 
     private BrokerSocket(AddressFamily family, TimeSpan unacknowledged)
     {
@@ -24,6 +33,17 @@ internal sealed class BrokerSocket : ITcpClient
     public Socket Client { get; }
 
     public bool Connected => Client.Connected;
+
+    /// <summary>
+    /// What ended the connection, if an error did. The kernel tells it once, to the call that comes first: where that is a write, the client's
+    /// reader sees nothing but an end, as if the broker had hung up. But then the socket would not be closed: that side would still be open.
+    /// </summary>
+    public SocketError? EndedBy => TryReadInfo(out var info) && info[0] == TcpClosed
+        ? Milliseconds(info, LastAcknowledged) >= _unacknowledged - TimeSpan.FromSeconds(1) ? SocketError.TimedOut : SocketError.ConnectionReset
+        : null;
+
+    /// <summary>How long nothing has come from the other side; null once the socket is gone.</summary>
+    public TimeSpan? SinceReceived => TryReadInfo(out var info) ? Milliseconds(info, LastDataReceived) : null;
 
     public TimeSpan ReceiveTimeout
     {
@@ -59,10 +79,13 @@ internal sealed class BrokerSocket : ITcpClient
         }
     }
 
+    /// <summary>Makes the TLS handshake: from then on the client, which knows nothing of it, gets the encrypted stream.</summary>
+    public async Task EncryptAsync(SslClientAuthenticationOptions options, CancellationToken limit) => _encrypted = await TlsStream.OpenAsync(Client, options, limit);
+
     /// <summary>
     /// While the broker blocks us it reads nothing, and the kernel counts a full receive buffer at the peer as silence
-    /// (measured on Linux 6.18: ETIMEDOUT 0.8 s after TCP_USER_TIMEOUT): the link must not die of an alarm. Heartbeats
-    /// still tell a dead one.
+    /// (measured on Linux 6.18: ETIMEDOUT 0.8 s after TCP_USER_TIMEOUT): the link must not die of an alarm. A dead one is
+    /// told by <see cref="BlockedLinkWatch"/> meanwhile.
     /// </summary>
     public void ForgiveSilence() => SetUserTimeout(TimeSpan.Zero);
 
@@ -98,7 +121,7 @@ internal sealed class BrokerSocket : ITcpClient
 
     public Task ConnectAsync(IPAddress host, int port, CancellationToken cancellationToken = default) => Task.CompletedTask;
 
-    public NetworkStream GetStream() => new(Client, ownsSocket: false);
+    public NetworkStream GetStream() => _encrypted ?? new NetworkStream(Client, ownsSocket: false);
 
     public void Close() => Client.Dispose();
 
@@ -113,6 +136,21 @@ internal sealed class BrokerSocket : ITcpClient
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
         {
             // The connection ended in this moment; its loss is reported on its own way.
+        }
+    }
+
+    private static TimeSpan Milliseconds(byte[] info, int at) => TimeSpan.FromMilliseconds(BitConverter.ToUInt32(info, at));
+
+    private bool TryReadInfo(out byte[] info)
+    {
+        info = new byte[LastAcknowledged + sizeof(uint)];
+        try
+        {
+            return Client.GetRawSocketOption(TcpLevel, TcpInfo, info) == info.Length;
+        }
+        catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
+        {
+            return false; // closed before, by us or by the client
         }
     }
 }

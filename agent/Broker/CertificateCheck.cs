@@ -3,7 +3,6 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Quickq.Agent.Settings;
-using RabbitMQ.Client;
 
 namespace Quickq.Agent.Broker;
 
@@ -18,7 +17,9 @@ internal sealed class CertificateCheck : IDisposable
     private readonly string _host;
     private readonly TimeProvider _time;
     private readonly X509Certificate2Collection? _authorities;
-    private readonly X509Certificate2? _own;
+
+    /// <summary>First the agent's own, with its key; then those between it and the authority, which are sent along.</summary>
+    private readonly X509Certificate2Collection? _own;
 
     /// <exception cref="BrokerUnavailableException">A file cannot be read or holds no certificate.</exception>
     public CertificateCheck(TlsSettings settings, string host, TimeProvider time)
@@ -33,18 +34,19 @@ internal sealed class CertificateCheck : IDisposable
     /// <summary>What is wrong with the server's certificate; null while nothing is.</summary>
     public string? Objection { get; private set; }
 
-    public SslOption ToSslOption() => new(_host, enabled: true)
+    public SslClientAuthenticationOptions ToOptions() => new()
     {
-        Certs = _own is null ? null : [_own],
-        CertificateValidationCallback = (_, certificate, chain, errors) => IsRight(certificate as X509Certificate2, chain, errors),
+        TargetHost = _host,
+        ClientCertificateContext = _own is null ? null : SslStreamCertificateContext.Create(_own[0], [.. _own.Skip(1)], offline: true),
+        CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+        RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsRight(certificate as X509Certificate2, chain, errors),
     };
 
     public void Dispose()
     {
-        _own?.Dispose();
-        foreach (var authority in _authorities ?? [])
+        foreach (var certificate in (_authorities ?? []).Concat(_own ?? []))
         {
-            authority.Dispose();
+            certificate.Dispose();
         }
     }
 
@@ -129,11 +131,15 @@ internal sealed class CertificateCheck : IDisposable
         return authorities.Count > 0 ? authorities : throw new BrokerUnavailableException($"tls.ca: {file} holds no certificate");
     }
 
-    private static X509Certificate2 ReadOwn(string file, string? keyFile)
+    private static X509Certificate2Collection ReadOwn(string file, string? keyFile)
     {
+        var own = new X509Certificate2Collection();
         try
         {
-            return X509Certificate2.CreateFromPemFile(file, keyFile);
+            own.ImportFromPemFile(file);
+            using var bare = own.Count > 0 ? own[0] : null;
+            own[0] = X509Certificate2.CreateFromPemFile(file, keyFile);
+            return own;
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or CryptographicException)
         {

@@ -7,40 +7,57 @@ namespace Quickq.Agent.Broker;
 /// <summary>Says in one line why a connection that stood is gone.</summary>
 internal static class LossReason
 {
-    public static string Describe(ShutdownEventArgs shutdown, TimeSpan heartbeat, TimeSpan unacknowledged)
+    private const string HungUp = "the broker hung up without a word";
+
+    /// <param name="shutdown">What the client says of it.</param>
+    /// <param name="endedBy">The error that ended it, whichever call the kernel told it to.</param>
+    /// <param name="heartbeat">The broker's sign of life comes at least this often.</param>
+    /// <param name="unacknowledged">How long the kernel waits for an acknowledgement.</param>
+    public static string Describe(ShutdownEventArgs shutdown, SocketError? endedBy, TimeSpan heartbeat, TimeSpan unacknowledged)
     {
         if (shutdown.Initiator == ShutdownInitiator.Peer)
         {
             return $"the broker closed the connection: {shutdown.ReplyText}";
         }
 
-        if (shutdown.Exception is { } failure)
+        if (shutdown is { Initiator: ShutdownInitiator.Application, Exception: null })
         {
-            return Describe(failure, heartbeat, unacknowledged);
+            return "closed by the agent";
         }
 
-        return shutdown.Initiator == ShutdownInitiator.Application ? "closed by the agent" : $"the connection broke: {shutdown.ReplyText}";
+        var words = Describe(shutdown.Exception, heartbeat, unacknowledged);
+        return (words is null or HungUp ? Describe(endedBy, unacknowledged) : null)
+            ?? words ?? $"the connection broke: {(shutdown.Exception?.Message ?? shutdown.ReplyText).ReplaceLineEndings(" ")}";
     }
 
-    private static string Describe(Exception failure, TimeSpan heartbeat, TimeSpan unacknowledged)
+    public static string NoSignOfLife(TimeSpan time) => $"no sign of life from the broker for over {time.TotalSeconds:0.#} s";
+
+    private static string? Describe(SocketError? error, TimeSpan unacknowledged) => error switch
+    {
+        SocketError.ConnectionReset or SocketError.Shutdown => "the connection was reset by the broker's host or something on the way",
+        SocketError.TimedOut => $"the link is dead: nothing sent was acknowledged for {unacknowledged.TotalSeconds:0.#} s",
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable => "there is no route to the broker any more",
+        _ => null,
+    };
+
+    private static string? Describe(Exception? failure, TimeSpan heartbeat, TimeSpan unacknowledged)
     {
         for (var cause = failure; cause is not null; cause = cause.InnerException)
         {
-            switch (cause)
+            var words = cause switch
             {
-                case SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown }:
-                    return "the connection was reset by the broker's host or something on the way";
-                case SocketException { SocketErrorCode: SocketError.TimedOut }:
-                    return $"the link is dead: nothing sent was acknowledged for {unacknowledged.TotalSeconds:0.#} s";
-                case SocketException { SocketErrorCode: SocketError.HostUnreachable or SocketError.NetworkUnreachable }:
-                    return "there is no route to the broker any more";
-                case EndOfStreamException { Message: var message } when message.StartsWith("Heartbeat missing", StringComparison.Ordinal):
-                    return $"no sign of life from the broker for over {2 * heartbeat.TotalSeconds:0} s (heartbeat {heartbeat.TotalSeconds:0} s)";
-                case EndOfStreamException:
-                    return "the broker hung up without a word";
+                SocketException socket => Describe(socket.SocketErrorCode, unacknowledged),
+                EndOfStreamException { Message: var message } when message.StartsWith("Heartbeat missing", StringComparison.Ordinal) =>
+                    $"{NoSignOfLife(2 * heartbeat)} (heartbeat {heartbeat.TotalSeconds:0} s)",
+                EndOfStreamException => HungUp,
+                _ => null,
+            };
+            if (words is not null)
+            {
+                return words;
             }
         }
 
-        return $"the connection broke: {failure.Message.ReplaceLineEndings(" ")}";
+        return null;
     }
 }

@@ -61,16 +61,15 @@ internal static class ServerRegistry
             return 0;
         }
 
-        // A message may have been removed by its expiry meanwhile; a row without its message would never be settled.
-        connection.Execute(
+        // A row without its message would never be settled. CROSS JOIN: SQLite is not to begin with all the messages, which may be millions.
+        int rows = connection.Execute(
             """
             INSERT INTO delivery (message, server)
-            SELECT u.message, s.id FROM unassigned AS u JOIN message AS m ON m.seq = u.message CROSS JOIN server AS s
+            SELECT u.message, s.id FROM unassigned AS u CROSS JOIN message AS m ON m.seq = u.message CROSS JOIN server AS s
             WHERE u.message <= @last AND s.active = 1 ORDER BY u.message
             """,
             new { last });
-        int assigned = connection.ExecuteScalar<int>("SELECT count(*) FROM unassigned AS u JOIN message AS m ON m.seq = u.message WHERE u.message <= @last", new { last });
-        connection.Execute("UPDATE server SET pending = pending + @assigned WHERE active = 1", new { assigned });
+        connection.Execute("UPDATE server SET pending = pending + @rows / (SELECT count(*) FROM server WHERE active = 1) WHERE active = 1", new { rows });
         int removed = connection.Execute("DELETE FROM unassigned WHERE message <= @last", new { last });
         connection.Execute("UPDATE tally SET value = value - @removed WHERE name = 'unassigned'", new { removed });
         return connection.ExecuteScalar<long>("SELECT value FROM tally WHERE name = 'unassigned'");

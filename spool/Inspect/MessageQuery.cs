@@ -13,18 +13,31 @@ internal sealed class MessageQuery(SpoolFile file)
     /// <summary>True for the states that have an index of their own.</summary>
     public static bool HasIndex(string state) => state is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held or DeliveryState.Rejected;
 
+    /// <summary>Whether row <c>d</c>, of message <c>m</c> and server <c>s</c>, waits for its exchange: it counts as pending, is shown as deferred, and found as both.</summary>
+    public const string IsSuspended =
+        "(d.state = 'pending' AND s.active = 1 AND EXISTS (SELECT 1 FROM suspension AS x WHERE x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange)))";
+
+    /// <summary>Rows <c>d</c>, of message <c>m</c> and server <c>s</c>, in this state, and at this server; in any and at any where it is null.</summary>
+    public static string RowCondition(SqliteCommand command, string? state, string? server)
+    {
+        command.Parameters.AddWithValue("$state", (object?)state ?? DBNull.Value);
+        command.Parameters.AddWithValue("$server", (object?)server ?? DBNull.Value);
+        return $"($server IS NULL OR s.name = $server) AND ($state IS NULL OR d.state = $state OR ($state = 'deferred' AND {IsSuspended}))";
+    }
+
     /// <summary>The sequence numbers of the messages that the filter lets through, newest first.</summary>
     public IEnumerable<long> Find(MessageFilter filter)
     {
         TopicPattern? topic = filter.TopicPattern is null ? null : new TopicPattern(filter.TopicPattern);
-        bool indexed = IsIndexed(filter);
+        bool indexed = StatesOf(filter) is { Count: > 0 } states && states.All(HasIndex)
+            && !(filter.State is DeliveryState.Deferred && file.Read(connection => connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM suspension)")) != 0);
         long before = file.Read(connection => connection.ReadNumber("SELECT max(seq) FROM message")) + 1;
         int left = filter.Limit;
         while (left > 0 && before > 0)
         {
             long from = indexed ? 0 : Math.Max(0, before - Range);
             long end = before;
-            List<(long Seq, string RoutingKey)> page = file.Read(connection => ReadPage(connection, filter, end, from));
+            List<(long Seq, string RoutingKey)> page = file.Read(connection => ReadPage(connection, filter, indexed, end, from));
             foreach ((long seq, string routingKey) in page)
             {
                 before = seq;
@@ -45,18 +58,15 @@ internal sealed class MessageQuery(SpoolFile file)
         }
     }
 
-    /// <summary>True where an index leads straight to what is looked for.</summary>
-    private static bool IsIndexed(MessageFilter filter) => StatesOf(filter) is { Count: > 0 } states && states.All(HasIndex);
-
     private static IReadOnlyList<string> StatesOf(MessageFilter filter) => filter.States ?? (filter.State is { } one ? [one] : []);
 
-    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteConnection connection, MessageFilter filter, long before, long from)
+    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteConnection connection, MessageFilter filter, bool indexed, long before, long from)
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText =
             $"""
             SELECT m.seq, m.routing_key FROM message AS m
-            WHERE m.seq < $before AND m.seq >= $from AND {StateCondition(connection, filter, command)}
+            WHERE m.seq < $before AND m.seq >= $from AND {StateCondition(connection, filter, indexed, command)}
               AND ($since IS NULL OR m.created_at >= $since) AND ($until IS NULL OR m.created_at < $until)
             ORDER BY m.seq DESC LIMIT {PageSize}
             """;
@@ -75,28 +85,22 @@ internal sealed class MessageQuery(SpoolFile file)
     }
 
     /// <summary>The states with an index of their own start from it: among millions delivered, three rejected are found at once.</summary>
-    private static string StateCondition(SqliteConnection connection, MessageFilter filter, SqliteCommand command)
+    private static string StateCondition(SqliteConnection connection, MessageFilter filter, bool indexed, SqliteCommand command)
     {
         if (filter.Server is null && filter.State is null && filter.States is null)
         {
             return "1";
         }
 
-        if (IsIndexed(filter))
+        if (indexed)
         {
-            IReadOnlyList<string> states = StatesOf(filter);
-            IEnumerable<string> perServer = ServerIds(connection, filter.Server).SelectMany(server => states.Select(state =>
+            IEnumerable<string> perServer = ServerIds(connection, filter.Server).SelectMany(server => StatesOf(filter).Select(state =>
                 $"SELECT message FROM (SELECT message FROM delivery WHERE server = {server} AND state = '{state}' AND message < $before ORDER BY message DESC LIMIT {PageSize})"));
             string union = string.Join(" UNION ", perServer);
             return union.Length == 0 ? "0" : $"m.seq IN ({union})";
         }
 
-        command.Parameters.AddWithValue("$state", (object?)filter.State ?? DBNull.Value);
-        command.Parameters.AddWithValue("$server", (object?)filter.Server ?? DBNull.Value);
-        return """
-            EXISTS (SELECT 1 FROM delivery AS d JOIN server AS s ON s.id = d.server
-                    WHERE d.message = m.seq AND ($state IS NULL OR d.state = $state) AND ($server IS NULL OR s.name = $server))
-            """;
+        return $"EXISTS (SELECT 1 FROM delivery AS d JOIN server AS s ON s.id = d.server WHERE d.message = m.seq AND {RowCondition(command, filter.State, filter.Server)})";
     }
 
     private static List<long> ServerIds(SqliteConnection connection, string? name)

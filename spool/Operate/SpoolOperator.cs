@@ -257,13 +257,10 @@ public sealed class SpoolOperator : IDisposable
         using SqliteCommand select = connection.CreateCommand();
         select.CommandText =
             $"""
-            SELECT d.message, d.server, d.state,
-                   d.state = 'pending' AND EXISTS (SELECT 1 FROM suspension AS x WHERE x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange))
+            SELECT d.message, d.server, d.state, {MessageQuery.IsSuspended}
             FROM delivery AS d JOIN server AS s ON s.id = d.server JOIN message AS m ON m.seq = d.message
-            WHERE d.message IN ({string.Join(',', numbers)}) AND ($server IS NULL OR s.name = $server) AND ($state IS NULL OR d.state = $state)
+            WHERE d.message IN ({string.Join(',', numbers)}) AND {MessageQuery.RowCondition(select, state, server)}
             """;
-        select.Parameters.AddWithValue("$server", (object?)server ?? DBNull.Value);
-        select.Parameters.AddWithValue("$state", (object?)state ?? DBNull.Value);
         var rows = new List<Row>();
         using SqliteDataReader reader = select.ExecuteReader();
         while (reader.Read())

@@ -7,7 +7,6 @@ using Quickq.Testing.Network;
 namespace Quickq.Broker.Tests;
 
 /// <summary>Connections that are cut, one after the other: neither timers nor objects of any of them stay.</summary>
-[Trait("Pace", "Slow")]
 [Collection<OneNodeCollection>]
 public sealed class ReconnectLeakTests(VirtualHost virtualHost) : IClassFixture<VirtualHost>
 {

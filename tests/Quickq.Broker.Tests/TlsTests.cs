@@ -10,7 +10,7 @@ using Quickq.Testing;
 
 namespace Quickq.Broker.Tests;
 
-public sealed class TlsTests : IClassFixture<TlsTests.TlsNode>
+public sealed class TlsTests : IClassFixture<TlsNode>
 {
     private readonly TlsNode _tls;
     private readonly TlsSettings _right;
@@ -18,49 +18,55 @@ public sealed class TlsTests : IClassFixture<TlsTests.TlsNode>
     public TlsTests(TlsNode tls)
     {
         _tls = tls;
-        _right = new TlsSettings(tls.Authority.AuthorityFile, tls.Own.Certificate, tls.Own.Key);
+        _right = new TlsSettings(tls.Authority.AuthorityFile, tls.Client.Certificate, tls.Client.Key);
     }
 
     [Fact(Timeout = 60_000)]
     public async Task Certificates_that_hold_on_both_sides_connect()
     {
-        var heard = new ConfirmRecorder();
-        await BrokerQueue.DeclareAsync(_tls.Node, "/", Configured.Exchange);
-        await using var connection = await BrokerConnection.OpenAsync(At("localhost", _tls.TlsPort, _right), lost: null, CancellationToken.None);
-        await using var publisher = await connection.OpenPublisherAsync(heard, CancellationToken.None);
-        await publisher.PublishAsync(Configured.Message("m1"), mandatory: true);
-        await heard.AwaitAsync("confirmed 1");
-        Assert.Contains("tlsv1.", await _tls.Node.CtlAsync("list_connections", "name", "ssl_protocol"), StringComparison.Ordinal);
+        Assert.Contains("tlsv1.", await PublishAsync(_right), StringComparison.Ordinal);
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task Certificates_between_the_clients_and_the_authority_are_sent_along()
+    {
+        using var between = _tls.Authority.Appoint();
+        var (certificate, key) = between.Issue("client");
+        Assert.Contains("tlsv1.", await PublishAsync(_right with { CertificateFile = certificate, KeyFile = key }), StringComparison.Ordinal);
+
+        // The broker knows the root alone: without the one in between it refuses.
+        File.WriteAllText(certificate, File.ReadAllText(certificate)[..^File.ReadAllText(between.AuthorityFile).Length]);
+        Assert.StartsWith($"127.0.0.1:{_tls.Port}", await FailureAsync(At(TlsNode.ServerName, _tls.Port, _right with { CertificateFile = certificate, KeyFile = key })), StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 60_000)]
     public async Task A_wrong_host_name_is_told() =>
         Assert.Equal(
-            $"127.0.0.1:{_tls.TlsPort}: TLS: the certificate is for localhost, not for '127.0.0.1'",
-            await FailureAsync(At("127.0.0.1", _tls.TlsPort, _right)));
+            $"127.0.0.1:{_tls.Port}: TLS: the certificate is for localhost, not for '127.0.0.1'",
+            await FailureAsync(At("127.0.0.1", _tls.Port, _right)));
 
     [Fact(Timeout = 60_000)]
     public async Task An_unknown_authority_is_told()
     {
         using var other = new TestAuthority();
-        var expected = $"127.0.0.1:{_tls.TlsPort}: TLS: the certificate comes from an authority that is not trusted (CN=Quickq test authority); name its certificate in tls.ca";
-        Assert.Equal(expected, await FailureAsync(At("localhost", _tls.TlsPort, _right with { CaFile = other.AuthorityFile })));
-        Assert.Equal(expected, await FailureAsync(At("localhost", _tls.TlsPort, _right with { CaFile = null })));
+        var expected = $"127.0.0.1:{_tls.Port}: TLS: the certificate comes from an authority that is not trusted (CN=Quickq test authority); name its certificate in tls.ca";
+        Assert.Equal(expected, await FailureAsync(At(TlsNode.ServerName, _tls.Port, _right with { CaFile = other.AuthorityFile })));
+        Assert.Equal(expected, await FailureAsync(At(TlsNode.ServerName, _tls.Port, _right with { CaFile = null })));
     }
 
     [Fact(Timeout = 60_000)]
     public async Task A_missing_client_certificate_is_told() =>
         Assert.Matches(
-            $@"\A127\.0\.0\.1:{_tls.TlsPort}(:| ended) .*; it may ask for a client certificate: tls\.cert and tls\.key\z",
-            await FailureAsync(At("localhost", _tls.TlsPort, new TlsSettings(_tls.Authority.AuthorityFile, CertificateFile: null, KeyFile: null))));
+            $@"\A127\.0\.0\.1:{_tls.Port}(:| ended) .*; it may ask for a client certificate: tls\.cert and tls\.key\z",
+            await FailureAsync(At(TlsNode.ServerName, _tls.Port, new TlsSettings(_tls.Authority.AuthorityFile, CertificateFile: null, KeyFile: null))));
 
     [Fact(Timeout = 60_000)]
     public async Task A_port_that_does_not_speak_TLS_is_told_and_never_spoken_to_in_plain() =>
-        Assert.StartsWith($"127.0.0.1:{_tls.Node.Port}: TLS failed: ", await FailureAsync(At("localhost", _tls.Node.Port, _right)), StringComparison.Ordinal);
+        Assert.StartsWith($"127.0.0.1:{_tls.Node.Port}: TLS failed: ", await FailureAsync(At(TlsNode.ServerName, _tls.Node.Port, _right)), StringComparison.Ordinal);
 
     [Fact(Timeout = 60_000)]
     public async Task A_port_that_speaks_only_TLS_is_told() =>
-        Assert.EndsWith("; is it an AMQP port, and one without TLS?", await FailureAsync(At("localhost", _tls.TlsPort, tls: null)), StringComparison.Ordinal);
+        Assert.EndsWith("; is it an AMQP port, and one without TLS?", await FailureAsync(At(TlsNode.ServerName, _tls.Port, tls: null)), StringComparison.Ordinal);
 
     [Fact(Timeout = 60_000)]
     public async Task An_expired_certificate_is_told_with_its_day()
@@ -88,9 +94,21 @@ public sealed class TlsTests : IClassFixture<TlsTests.TlsNode>
     [Fact(Timeout = 60_000)]
     public async Task Files_that_cannot_be_read_are_told_by_their_setting()
     {
-        Assert.StartsWith("tls.ca: /nowhere.pem cannot be read: ", await FailureAsync(At("localhost", _tls.TlsPort, _right with { CaFile = "/nowhere.pem" })), StringComparison.Ordinal);
-        Assert.StartsWith("tls.cert: /nowhere.pem", await FailureAsync(At("localhost", _tls.TlsPort, _right with { CertificateFile = "/nowhere.pem" })), StringComparison.Ordinal);
-        Assert.Equal($"tls.ca: {_tls.Own.Key} holds no certificate", await FailureAsync(At("localhost", _tls.TlsPort, _right with { CaFile = _tls.Own.Key })));
+        Assert.StartsWith("tls.ca: /nowhere.pem cannot be read: ", await FailureAsync(At(TlsNode.ServerName, _tls.Port, _right with { CaFile = "/nowhere.pem" })), StringComparison.Ordinal);
+        Assert.StartsWith("tls.cert: /nowhere.pem", await FailureAsync(At(TlsNode.ServerName, _tls.Port, _right with { CertificateFile = "/nowhere.pem" })), StringComparison.Ordinal);
+        Assert.Equal($"tls.ca: {_tls.Client.Key} holds no certificate", await FailureAsync(At(TlsNode.ServerName, _tls.Port, _right with { CaFile = _tls.Client.Key })));
+    }
+
+    /// <summary>Publishes one message, and gives what the broker says of the connection.</summary>
+    private async Task<string> PublishAsync(TlsSettings settings)
+    {
+        var heard = new ConfirmRecorder();
+        await BrokerQueue.DeclareAsync(_tls.Node, "/", Configured.Exchange);
+        await using var connection = await BrokerConnection.OpenAsync(At(TlsNode.ServerName, _tls.Port, settings), lost: null, CancellationToken.None);
+        await using var publisher = await connection.OpenPublisherAsync(heard, CancellationToken.None);
+        await publisher.PublishAsync(Configured.Message("m1"), mandatory: true);
+        await heard.AwaitAsync("confirmed 1");
+        return await _tls.Node.CtlAsync("list_connections", "name", "ssl_protocol");
     }
 
     private static async Task ServeOnceAsync(TcpListener listener, X509Certificate2 certificate)
@@ -115,37 +133,4 @@ public sealed class TlsTests : IClassFixture<TlsTests.TlsNode>
     private static async Task<string> FailureAsync(ServerSettings settings) =>
         (await Assert.ThrowsAsync<BrokerUnavailableException>(() => BrokerConnection.OpenAsync(settings, lost: null, CancellationToken.None)))
         .Message.Split("; ").Where(line => !line.StartsWith("connection refused by [::1]", StringComparison.Ordinal)).Aggregate((all, line) => $"{all}; {line}");
-
-    /// <summary>A node with a TLS listener that asks for a client certificate.</summary>
-    public sealed class TlsNode : IAsyncLifetime
-    {
-        internal TestAuthority Authority { get; } = new();
-
-        internal (string Certificate, string Key) Own { get; private set; }
-
-        public int TlsPort { get; } = FreePort.Next();
-
-        public RabbitNode Node { get; private set; } = null!;
-
-        public async ValueTask InitializeAsync()
-        {
-            var (certificate, key) = Authority.Issue("localhost");
-            Own = Authority.Issue("client");
-            Node = RabbitNode.Create("tls", $"""
-                listeners.ssl.1 = 127.0.0.1:{TlsPort}
-                ssl_options.cacertfile = {Authority.AuthorityFile}
-                ssl_options.certfile = {certificate}
-                ssl_options.keyfile = {key}
-                ssl_options.verify = verify_peer
-                ssl_options.fail_if_no_peer_cert = true
-                """);
-            await Node.StartAsync();
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await Node.DisposeAsync();
-            Authority.Dispose();
-        }
-    }
 }

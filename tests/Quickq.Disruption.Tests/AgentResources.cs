@@ -4,6 +4,10 @@ using Quickq.Testing;
 namespace Quickq.Disruption.Tests;
 
 /// <summary>What the kernel counts for an agent that is at rest: descriptors, sockets among them, threads, resident memory.</summary>
+/// <remarks>
+/// Not counted is the program itself: the runtime keeps a descriptor or two for each assembly, some 150 together, on the assembly's file or on the one
+/// file of a packaged program, and opens another whenever code first needs it.
+/// </remarks>
 internal sealed record AgentResources(int Descriptors, int Sockets, int Threads, long ResidentKibibytes)
 {
     /// <summary>Threads of the pool, and the resolver's, come and go; descriptors of files that are open for a moment.</summary>
@@ -36,13 +40,15 @@ internal sealed record AgentResources(int Descriptors, int Sockets, int Threads,
 
     private static AgentResources Read(int pid)
     {
-        var descriptors = Directory.GetFiles($"/proc/{pid}/fd");
+        var program = new FileInfo($"/proc/{pid}/exe").LinkTarget!;
+        string[] opened =
+        [
+            .. Directory.GetFiles($"/proc/{pid}/fd").Select(descriptor => new FileInfo(descriptor).LinkTarget ?? "")
+                .Where(target => !target.EndsWith(".dll", StringComparison.Ordinal) && !string.Equals(target, program, StringComparison.Ordinal)),
+        ];
         return new AgentResources(
-            descriptors.Length, descriptors.Count(IsSocket), Number(pid, "Threads:"), Number(pid, "VmRSS:"));
+            opened.Length, opened.Count(target => target.StartsWith("socket:", StringComparison.Ordinal)), Number(pid, "Threads:"), Number(pid, "VmRSS:"));
     }
-
-    private static bool IsSocket(string descriptor) =>
-        new FileInfo(descriptor).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) is true;
 
     private static int Number(int pid, string field) => int.Parse(
         File.ReadLines($"/proc/{pid}/status").Single(line => line.StartsWith(field, StringComparison.Ordinal))[field.Length..].Replace("kB", "", StringComparison.Ordinal),

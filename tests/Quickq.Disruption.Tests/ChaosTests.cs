@@ -5,9 +5,7 @@ using Quickq.Testing.Network;
 namespace Quickq.Disruption.Tests;
 
 /// <summary>Random faults of all kinds, on both servers, their networks and the agent, at the same time, under a steady 200 messages a second: in the end everything is there.</summary>
-[Trait("Pace", "Slow")]
-[Collection<OwnNetworkCollection>]
-public sealed class ChaosTests(OwnNetwork network, ITestOutputHelper output) : IAsyncLifetime
+public sealed class ChaosTests(OwnNetwork network, ITestOutputHelper output) : IClassFixture<OwnNetwork>, IAsyncLifetime
 {
     private const int Longest = 3_600_000;
 
@@ -18,12 +16,7 @@ public sealed class ChaosTests(OwnNetwork network, ITestOutputHelper output) : I
 
     public async ValueTask InitializeAsync() => await network.CreateVirtualHostAsync(_virtualHost);
 
-    public async ValueTask DisposeAsync()
-    {
-        await network.ToFirst.HealAsync();
-        await network.ToSecond.HealAsync();
-        await Task.WhenAll(network.First.EnsureServingAsync(), network.Second.EnsureServingAsync());
-    }
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact(Timeout = Longest)]
     public async Task Everything_arrives_through_random_faults_of_all_kinds()

@@ -30,8 +30,10 @@ internal sealed class ChaoticServer(RabbitNode node, NetworkLink link, BrokerQue
             ("frozen", 15, Now(node.Pause), Now(node.Resume)),
             ("cable pulled", 20, link.CutAsync, link.HealAsync),
             ("packets lost", 8, () => link.LoseAsync(percent: 30), link.HealAsync),
+            ("connections reset", 2, link.ResetAsync, link.HealAsync),
             ("connections closed", 0, () => node.CtlAsync("close_all_connections", "chaos"), Nothing),
             ("memory alarm", 6, () => node.CtlAsync("set_vm_memory_high_watermark", "0.0001"), () => node.CtlAsync("set_vm_memory_high_watermark", "0.6")),
+            ("disk alarm", 4, () => node.CtlAsync("set_disk_free_limit", "100000GB"), () => node.CtlAsync("set_disk_free_limit", "1MB")),
             ("permission taken", 4, () => node.CtlAsync("clear_permissions", "-p", virtualHost, "guest"), () => node.CtlAsync("set_permissions", "-p", virtualHost, "guest", ".*", ".*", ".*")),
             ("exchange deleted", 4, DeleteExchangeAsync, MakeExchangeAsync),
         ];

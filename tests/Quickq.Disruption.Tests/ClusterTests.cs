@@ -4,7 +4,6 @@ using Quickq.Testing;
 namespace Quickq.Disruption.Tests;
 
 /// <summary>A server that is a cluster of two real nodes: the member in use dies amid a stream, the other takes over.</summary>
-[Trait("Pace", "Slow")]
 [Collection<OneNodeCollection>]
 public sealed class ClusterTests(OneNode alone) : IAsyncLifetime
 {

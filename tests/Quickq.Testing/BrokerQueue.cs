@@ -8,7 +8,7 @@ namespace Quickq.Testing;
 /// <remarks>Every call opens a connection of its own, so the node may be killed and restarted between calls.</remarks>
 public sealed class BrokerQueue
 {
-    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(180);
     private readonly RabbitNode _node;
 
     private BrokerQueue(RabbitNode node, string virtualHost, string exchange, string name)

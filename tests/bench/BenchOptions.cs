@@ -42,7 +42,9 @@ internal sealed record BenchOptions
     /// <summary>Reads the command line; null when it is wrong.</summary>
     public static BenchOptions? Read(string[] args)
     {
-        var options = new BenchOptions { CommandLine = "bash tests/bench/run.sh " + string.Join(' ', args.Where(arg => arg is not "--write")) };
+        string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        string command = string.Join(' ', args.Where(arg => arg is not "--write")).Replace(home + "/", "~/", StringComparison.Ordinal);
+        var options = new BenchOptions { CommandLine = "bash tests/bench/run.sh " + command };
         for (int i = 0; i < args.Length; i++)
         {
             if (args[i] is "--write" or "--long" or "--help")

@@ -27,6 +27,7 @@ def contestants(program, folder, url, package):
             "c.execute('INSERT INTO message (routing_key, body) VALUES (?, ?)', ('{}', '{}'))").format(python, KEY, BODY)
     yield "an empty program (`true`)", ["/usr/bin/true"], {}
     yield "the `sqlite3` program, one durable insert", ["/usr/bin/sqlite3", theirs, statement], {}
+    yield "`quickq-spool --version`: only its start", [program, "--version"], {}
     yield "`quickq-spool add`", [program, "add", "--spool", own, "-t", KEY, BODY], {}
     yield "`amqp-publish` to a local broker, no confirm", ["/usr/bin/amqp-publish", "-u", url, "-e", "satellite", "-r", KEY, "-p", "-b", BODY], {}
     yield "a `python3` one-liner with sqlite3", ["/usr/bin/python3", "-c", code], {}

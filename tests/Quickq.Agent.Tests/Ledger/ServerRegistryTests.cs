@@ -2,6 +2,7 @@ using Quickq.Agent.Ledger;
 using Quickq.Agent.Settings;
 using Quickq.Spool;
 using Quickq.Testing;
+using SQLitePCL;
 
 namespace Quickq.Agent.Tests.Ledger;
 
@@ -29,6 +30,22 @@ public sealed class ServerRegistryTests : IDisposable
         Assert.Equal([1_201, 1_201], _spool.Query<int>("SELECT count(*) FROM delivery GROUP BY server"));
         Assert.Equal([1_201, 1_201], _spool.Query<int>("SELECT pending FROM server"));
         Assert.Equal(0, _spool.Value<int>("SELECT (SELECT count(*) FROM unassigned) + (SELECT value FROM tally WHERE name = 'unassigned')"));
+    }
+
+    [Fact]
+    public void The_last_messages_that_wait_cost_no_more_to_give_away_than_the_first()
+    {
+        Append(10_000);
+        Register("mq1");
+
+        long first = CountSteps();
+        long last = first;
+        while (_spool.Value<int>("SELECT value FROM tally WHERE name = 'unassigned'") > 0)
+        {
+            last = CountSteps();
+        }
+
+        CountedCost.RequireAtMost("SQLite's steps for one batch", last, first);
     }
 
     [Fact]
@@ -71,6 +88,22 @@ public sealed class ServerRegistryTests : IDisposable
 
     private IReadOnlyDictionary<string, long> Register(params string[] names) => _file.Write(connection => ServerRegistry.Register_NeedsTransaction(connection,
         [.. names.Select(name => new ServerSettings { Name = name, Hosts = [], Exchange = "satellite" })], fresh: names, now: 1));
+
+    private long CountSteps() => _file.Write(connection =>
+    {
+        const int Each = 10;
+        long steps = 0;
+        delegate_progress count = _ =>
+        {
+            steps += Each;
+            return 0;
+        };
+        raw.sqlite3_progress_handler(connection.Handle!, Each, count, null);
+        ServerRegistry.AssignSome_NeedsTransaction(connection);
+        raw.sqlite3_progress_handler(connection.Handle!, 0, null, null);
+        GC.KeepAlive(count);
+        return steps;
+    });
 
     private void Append(int count)
     {

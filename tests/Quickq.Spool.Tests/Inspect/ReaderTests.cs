@@ -49,6 +49,27 @@ public sealed class ReaderTests : IDisposable
     }
 
     [Fact]
+    public void A_message_that_waits_for_a_suspended_exchange_is_listed_as_deferred_as_it_is_shown_and_as_pending_as_it_counts()
+    {
+        Append("sound", 3);
+        _spool.Execute("INSERT INTO server (name, exchange) VALUES ('mq1', 'satellite'), ('mq2', 'satellite')");
+        using (SpoolWriter writer = SpoolWriter.Open(_spool.Path))
+        {
+            writer.Append(new OutgoingMessage { Id = "waits", Exchange = "himawari" });
+            writer.Append(new OutgoingMessage { Id = "refused" });
+        }
+
+        _spool.Execute("INSERT INTO suspension (server, exchange, reason, since, next_probe_at) VALUES (2, 'himawari', '404 NOT_FOUND', 1, 99); UPDATE delivery SET state = 'deferred' WHERE message = 5 AND server = 1");
+
+        Assert.Equal(["refused", "waits"], Ids(new MessageFilter { State = "deferred" }));
+        Assert.Equal(["waits"], Ids(new MessageFilter { State = "deferred", Server = "mq2" }));
+        Assert.Equal(["refused", "waits"], Ids(new MessageFilter { State = "pending", Server = "mq2" }));
+        using SpoolOperator operate = SpoolOperator.Open(_spool.Path);
+        OperatorReport retry = operate.Apply(OperatorAct.Retry, new MessageFilter { State = "deferred", Limit = 10 }, dryRun: false);
+        Assert.Equal((1, 1), (retry.Changed, retry.Probed));
+    }
+
+    [Fact]
     public void A_list_is_newest_first_and_obeys_each_filter()
     {
         Append("early", 3, "geo.a");

@@ -86,13 +86,15 @@ public sealed class BrokerLink : IAsyncDisposable
             try
             {
                 await node.ConnectAsync(_node.Host, _node.Port, over.Token);
-                Task[] ways = [PassAsync(agent, node, counted: true, over.Token), PassAsync(node, agent, counted: false, over.Token)];
-                await Task.WhenAny(ways);
+                var (there, back) = (Channel.CreateUnbounded<(long DueAt, byte[] Bytes)>(), Channel.CreateUnbounded<(long DueAt, byte[] Bytes)>());
+                Task[] leaving = [LeaveAsync(agent, there.Writer, over.Token), LeaveAsync(node, back.Writer, over.Token)];
+                Task[] arriving = [ArriveAsync(there.Reader, node, counted: true, over.Token), ArriveAsync(back.Reader, agent, counted: false, over.Token)];
+                await Task.WhenAny(arriving);
 
                 // That one side ended does not pass a stalled link either.
                 await Volatile.Read(ref _open).Task.WaitAsync(over.Token);
                 await over.CancelAsync();
-                await Task.WhenAll(ways);
+                await Task.WhenAll([.. leaving, .. arriving]);
             }
             catch (Exception gone) when (gone is SocketException or OperationCanceledException or ObjectDisposedException)
             {
@@ -104,18 +106,21 @@ public sealed class BrokerLink : IAsyncDisposable
         }
     }
 
-    private async Task PassAsync(Socket from, Socket to, bool counted, CancellationToken over)
+    private async Task LeaveAsync(Socket from, ChannelWriter<(long DueAt, byte[] Bytes)> onTheWay, CancellationToken over)
     {
-        var onTheWay = Channel.CreateUnbounded<(long DueAt, byte[] Bytes)>();
-        var arriving = ArriveAsync(onTheWay.Reader, to, counted, over);
         var buffer = new byte[64 * 1024];
-        while (!arriving.IsCompleted && await from.ReceiveAsync(buffer, over) is var count and > 0)
+        try
         {
-            onTheWay.Writer.TryWrite((Environment.TickCount64 + Interlocked.Read(ref _delayMilliseconds), buffer[..count]));
+            while (await from.ReceiveAsync(buffer, over) is var count and > 0)
+            {
+                onTheWay.TryWrite((Environment.TickCount64 + Interlocked.Read(ref _delayMilliseconds), buffer[..count]));
+            }
         }
-
-        onTheWay.Writer.Complete();
-        await arriving;
+        finally
+        {
+            // However it ended: what is on the way arrives, and then this way is over.
+            onTheWay.Complete();
+        }
     }
 
     private async Task ArriveAsync(ChannelReader<(long DueAt, byte[] Bytes)> onTheWay, Socket to, bool counted, CancellationToken over)

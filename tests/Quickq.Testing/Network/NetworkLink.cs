@@ -36,6 +36,9 @@ public sealed class NetworkLink
     /// <summary>So many of a hundred packets are lost, each way.</summary>
     public Task LoseAsync(int percent) => RuleAsync(string.Create(CultureInfo.InvariantCulture, $"numgen random mod 100 < {percent} drop"));
 
+    /// <summary>Who sends anything over it gets a reset for an answer, wherever in a frame it is, as from a firewall that forgot the connection.</summary>
+    public Task ResetAsync() => RuleAsync("tcp flags & rst == 0 reject with tcp reset");
+
     /// <summary>All well again.</summary>
     public Task HealAsync() => RuleAsync(rule: null);
 

@@ -3,8 +3,7 @@ using Xunit;
 namespace Quickq.Testing.Network;
 
 /// <summary>
-/// Two nodes and two places for agents, each in a network namespace of its own, with a cable from every place to every node. Shared by the test
-/// classes of a collection (<see cref="OwnNetworkCollection"/>).
+/// Two nodes and two places for agents, each in a network namespace of its own, with a cable from every place to every node: <c>IClassFixture&lt;OwnNetwork&gt;</c>.
 /// </summary>
 /// <remarks>
 /// Both nodes listen on port 5672 of their own addresses. <see cref="Here"/> reaches them as 10.77.1.2 and 10.77.2.2, by cables that tests cut;

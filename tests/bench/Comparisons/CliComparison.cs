@@ -20,7 +20,7 @@ internal static class CliComparison
             "add_processes.py", [BuiltPrograms.SpoolCli, Text(rounds), Text(lines), $"amqp://guest:guest@{target.Address}", BuiltPrograms.PythonPackage]);
         Line[] all = [.. output.Trim().Split('\n').Select(line => JsonSerializer.Deserialize<Line>(line)!)];
         Line[] processes = [.. all.Where(line => line.Name is not "lines")];
-        Line add = processes.Single(line => line.Name.Contains("quickq-spool", StringComparison.Ordinal));
+        Line add = processes.Single(line => line.Name is "`quickq-spool add`");
         Line sqlite = processes.Single(line => line.Name.Contains("durable insert", StringComparison.Ordinal));
         Line[] rates = [.. all.Where(line => line.Name is "lines").OrderBy(line => line.Median)];
         return new Report(
