@@ -3,9 +3,12 @@ using Microsoft.Extensions.Logging;
 namespace Quickq.Agent.Observability;
 
 /// <summary>
-/// Every event that the agent logs. One line for each change of a state, none for each message. Ids are unique and stay:
-/// 1-99 the agent, 100-199 connections, 200-299 forwarding, 300-399 the spool.
+/// What the agent logs about itself and its connections. One line for each change of a state, none for each message. Ids are unique and stay:
+/// 1-99 the agent, 100-199 connections, 200-299 forwarding, 300-399 the spool (<see cref="ForwardingLog"/>, <see cref="UpkeepLog"/>, <see cref="DamageLog"/>).
 /// </summary>
+/// <remarks>
+/// A class has its events in one file: of a class in several the generator puts the files in another order each time, and the programs of two builds differ.
+/// </remarks>
 internal static partial class AgentLog
 {
     public const int LinesLeftOutId = 7;

@@ -2,7 +2,7 @@ using Serilog.Events;
 
 namespace Quickq.Agent.Observability;
 
-/// <summary>Which of AgentLog's events one is: its number and its name. Events of libraries have number 0.</summary>
+/// <summary>Which of the agent's events one is: its number and its name. Events of libraries have number 0.</summary>
 internal readonly record struct EventKind(int Id, string Name)
 {
     public static EventKind Of(LogEvent logEvent)

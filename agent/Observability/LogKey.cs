@@ -1,6 +1,6 @@
 namespace Quickq.Agent.Observability;
 
-/// <summary>The names of the values in log events; what searches and alarms rely on. Each placeholder of AgentLog is one of these.</summary>
+/// <summary>The names of the values in log events; what searches and alarms rely on. Each placeholder of an event is one of these.</summary>
 internal static class LogKey
 {
     public const string Server = nameof(Server);

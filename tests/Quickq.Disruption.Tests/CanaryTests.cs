@@ -124,6 +124,29 @@ public sealed class CanaryTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
     }
 
     [Fact(Timeout = 240_000)]
+    public async Task Short_of_descriptors_it_crashes_here_or_there_and_no_word_of_that_tells_it()
+    {
+        Write(Configure());
+        var ends = new List<int>();
+        foreach (int descriptors in new[] { 20, 40, 60, 80, 100, 130, 160, 200 })
+        {
+            using var agent = AgentProcess.Start(
+                _spool.Path, ["--config", _put.File("quickq.json"), "--verbosity", "trace"], Environment(), inside: null, "prlimit", $"--nofile={descriptors}", "--core=0");
+            await Eventually.Is("it has ended, or works", Limit, () => agent.HasExited || agent.Stderr.Contains("dead: cannot connect", StringComparison.Ordinal));
+            if (!agent.HasExited)
+            {
+                agent.Kill();
+            }
+
+            ends.Add(await agent.WaitForExitAsync(Limit));
+            _canary.MustNotBeIn($"what an agent with {descriptors} descriptors says", agent.Stdout + agent.Stderr);
+        }
+
+        Assert.Contains(134, ends);
+        MustNotBeBelow(_spool.Folder);
+    }
+
+    [Fact(Timeout = 240_000)]
     public async Task A_script_of_QuickMQ_shows_it_in_no_traceback_log_or_file()
     {
         await File.WriteAllTextAsync(_put.File("password"), _canary.Password);

@@ -26,7 +26,7 @@ public sealed class Canary
             int at = text.IndexOf(word, StringComparison.OrdinalIgnoreCase);
             if (at >= 0)
             {
-                throw new InvalidOperationException($"The canary sings in {place}: ...{text[Math.Max(0, at - 150)..Math.Min(text.Length, at + 80)]}...");
+                throw new InvalidOperationException($"The canary sings in {place}: ...{text[Math.Max(0, at - 150)..Math.Min(text.Length, at + 80)].Replace('\0', ' ')}...");
             }
         }
     }

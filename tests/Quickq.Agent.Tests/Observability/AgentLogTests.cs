@@ -20,9 +20,10 @@ public sealed class AgentLogTests : IDisposable
     // Tests run in artifacts/bin/<project>/<flavour>/.
     private static string Manual => Path.Combine(AppContext.BaseDirectory, "../../../../docs/operations.md");
 
-    private static IEnumerable<LoggerMessageAttribute> Events =>
-        typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
-            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()).OfType<LoggerMessageAttribute>();
+    private static IEnumerable<MethodInfo> Methods =>
+        typeof(AgentLog).Assembly.GetTypes().SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly));
+
+    private static IEnumerable<LoggerMessageAttribute> Events => Methods.Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()).OfType<LoggerMessageAttribute>();
 
     [Fact]
     public void Every_event_has_an_id_of_its_own()
@@ -34,8 +35,7 @@ public sealed class AgentLogTests : IDisposable
     [Fact]
     public void The_manual_lists_every_event_as_it_is()
     {
-        var expected = typeof(AgentLog).GetMethods(BindingFlags.Static | BindingFlags.Public)
-            .Select(method => (method.Name, Logged: method.GetCustomAttribute<LoggerMessageAttribute>()!)).Where(found => found.Logged is not null)
+        var expected = Methods.Select(method => (method.Name, Logged: method.GetCustomAttribute<LoggerMessageAttribute>()!)).Where(found => found.Logged is not null)
             .OrderBy(found => found.Logged.EventId)
             .Select(found => $"| `{found.Logged.EventId:x4}` | `{found.Name}` | {found.Logged.Level.ToString().ToLowerInvariant()} | {found.Logged.Message} |");
 

@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Quickq.Agent.Observability;
 
-/// <content>What forwarders and ledger say.</content>
-internal static partial class AgentLog
+/// <summary>What forwarders and ledger say.</summary>
+internal static partial class ForwardingLog
 {
     [LoggerMessage(5, LogLevel.Information, "read {Config} again: {Count} servers")]
     public static partial void Reloaded(this ILogger log, string config, int count);

@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Quickq.Agent.Observability;
 
-/// <content>What is said about a damaged spool.</content>
-internal static partial class AgentLog
+/// <summary>What is said about a damaged spool.</summary>
+internal static partial class DamageLog
 {
     [LoggerMessage(350, LogLevel.Error, "the spool is damaged ({Finding}): what can be read of it is saved into a fresh one")]
     public static partial void SpoolDamaged(this ILogger log, string finding);

@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Quickq.Agent.Observability;
 
-/// <content>What the upkeep of the spool says: 320-339.</content>
-internal static partial class AgentLog
+/// <summary>What the upkeep of the spool says: 320-339.</summary>
+internal static partial class UpkeepLog
 {
     [LoggerMessage(320, LogLevel.Warning, "room is short ({Reason}): the oldest settled messages are removed before their retention is over")]
     public static partial void RemovesEarly(this ILogger log, string reason);
