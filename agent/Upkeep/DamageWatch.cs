@@ -82,6 +82,8 @@ internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProv
 
     private string? Check(CancellationToken stopping)
     {
+        // A drain that begins with the agent must not share its cores evenly with the check of a large spool (docs/performance.md).
+        BackgroundPriority.Take();
         long begin = clock.GetTimestamp();
         try
         {
