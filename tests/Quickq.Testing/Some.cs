@@ -17,31 +17,36 @@ public static class Some
             ? seed
             : new Random().Next();
 
-    /// <summary>The current test's own random source.</summary>
-    public static Random Dice => Sequences.GetOrAdd(
-        TestContext.Current.Test?.TestDisplayName ?? "",
-        static test => new Random(unchecked(Seed + StableHash(test))));
-
     /// <summary>From <paramref name="least"/> to <paramref name="most"/>, both possible.</summary>
-    public static int Number(int least, int most) => Dice.Next(least, most + 1);
+    public static int Number(int least, int most) => Draw(dice => dice.Next(least, most + 1));
 
-    public static TimeSpan Time(TimeSpan least, TimeSpan most) => least + ((most - least) * Dice.NextDouble());
+    public static TimeSpan Time(TimeSpan least, TimeSpan most) => least + ((most - least) * Draw(dice => dice.NextDouble()));
 
-    public static byte[] Bytes(int count)
+    public static byte[] Bytes(int count) => Draw(dice =>
     {
         var bytes = new byte[count];
-        Dice.NextBytes(bytes);
+        dice.NextBytes(bytes);
         return bytes;
-    }
+    });
 
     /// <summary>Lower-case letters and digits: fit for names, keys and ids.</summary>
-    public static string Word(int length = 8) => new(Dice.GetItems<char>(Letters, length));
+    public static string Word(int length = 8) => Draw(dice => new string(dice.GetItems<char>(Letters, length)));
 
     /// <summary>A routing key of so many words.</summary>
     public static string Topic(int words = 9) => string.Join('.', Enumerable.Range(0, words).Select(_ => Word(4)));
 
     /// <summary>A JSON object of about so many bytes.</summary>
     public static byte[] Json(int bytes = 1000) => Encoding.UTF8.GetBytes($$"""{"id":"{{Word(12)}}","text":"{{Word(Math.Max(1, bytes - 32))}}"}""");
+
+    /// <summary>From the current test's own sequence, which several threads of it may draw from.</summary>
+    private static T Draw<T>(Func<Random, T> draw)
+    {
+        Random dice = Sequences.GetOrAdd(TestContext.Current.Test?.TestDisplayName ?? "", static test => new Random(unchecked(Seed + StableHash(test))));
+        lock (dice)
+        {
+            return draw(dice);
+        }
+    }
 
     private static int StableHash(string text) => text.Aggregate(17, static (hash, letter) => unchecked((hash * 31) + letter));
 }
