@@ -15,20 +15,23 @@ namespace Quickq.Agent.Upkeep;
 /// </remarks>
 internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProvider clock, ILogger log)
 {
+    /// <summary>After the start what waited goes out first: a check of a large spool takes a core for some seconds (docs/performance.md).</summary>
+    private static readonly TimeSpan FirstCheckAfter = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(10), LongestPause = TimeSpan.FromDays(1);
     private static readonly TimeSpan CheckBudget = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(10), LastRetry = TimeSpan.FromMinutes(5);
 
     private const int PauseForEachCheck = 1000;
 
-    private TimeSpan _pause = ShortestPause;
+    private TimeSpan _pause = FirstCheckAfter;
 
     /// <summary>Runs until the agent stops.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         try
         {
-            string? finding = await Task.Factory.StartNew(() => Check(stopping), stopping, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            string? finding = null;
             while (true)
             {
                 health.Damaged.Reset();
@@ -82,7 +85,7 @@ internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProv
 
     private string? Check(CancellationToken stopping)
     {
-        // A drain that begins with the agent must not share its cores evenly with the check of a large spool (docs/performance.md).
+        // Who delivers must not share the cores evenly with the check of a large spool.
         BackgroundPriority.Take();
         long begin = clock.GetTimestamp();
         try

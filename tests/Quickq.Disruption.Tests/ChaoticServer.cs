@@ -5,6 +5,10 @@ using Quickq.Testing.Network;
 namespace Quickq.Disruption.Tests;
 
 /// <summary>One server to which one thing after the other happens, drawn from a seed; each ends before the next begins.</summary>
+/// <remarks>
+/// Not among them: a full queue, whose nacks let later messages pass (the audit wants order), and a deleted virtual host, which takes what was delivered with it.
+/// <c>RefusalTests</c> and <c>BrokerRefusalTests</c> have those.
+/// </remarks>
 /// <param name="node">The broker.</param>
 /// <param name="link">The cable between it and the agent.</param>
 /// <param name="queue">What it fills, when its exchange may be deleted and made again.</param>
@@ -34,7 +38,8 @@ internal sealed class ChaoticServer(RabbitNode node, NetworkLink link, BrokerQue
             ("connections closed", 0, () => node.CtlAsync("close_all_connections", "chaos"), Nothing),
             ("memory alarm", 6, () => node.CtlAsync("set_vm_memory_high_watermark", "0.0001"), () => node.CtlAsync("set_vm_memory_high_watermark", "0.6")),
             ("disk alarm", 4, () => node.CtlAsync("set_disk_free_limit", "100000GB"), () => node.CtlAsync("set_disk_free_limit", "1MB")),
-            ("permission taken", 4, () => node.CtlAsync("clear_permissions", "-p", virtualHost, "guest"), () => node.CtlAsync("set_permissions", "-p", virtualHost, "guest", ".*", ".*", ".*")),
+            ("permission taken", 4, () => node.CtlAsync("clear_permissions", "-p", virtualHost, "guest"), PermitAsync),
+            ("user deleted", 4, () => node.CtlAsync("delete_user", "guest"), MakeUserAsync),
             ("exchange deleted", 4, DeleteExchangeAsync, MakeExchangeAsync),
         ];
         faults = [.. faults.Where(fault => queue is not null || fault.Begin != DeleteExchangeAsync)];
@@ -74,6 +79,14 @@ internal sealed class ChaoticServer(RabbitNode node, NetworkLink link, BrokerQue
     {
         await node.StartAsync();
         await node.CtlAsync("await_startup");
+    }
+
+    private Task PermitAsync() => node.CtlAsync("set_permissions", "-p", virtualHost, "guest", ".*", ".*", ".*");
+
+    private async Task MakeUserAsync()
+    {
+        await node.CtlAsync("add_user", "guest", "guest");
+        await PermitAsync();
     }
 
     private Task DeleteExchangeAsync() => node.CtlAsync("eval", $"rabbit_exchange:delete(rabbit_misc:r(<<\"{virtualHost}\">>, exchange, <<\"{queue!.Exchange}\">>), false, <<\"tests\">>).");
