@@ -65,7 +65,7 @@ class Processes(SpoolTest):
         return child.returncode, out.decode(), err.decode()
 
     def test_a_message_is_stored_and_its_id_printed(self):
-        code, out, err = self.run_shell("-t", "ü", "é".encode(), LC_ALL="C")
+        code, out, err = self.run_shell("-t", "ü".encode(), "é".encode(), LC_ALL="C")
         self.assertEqual((0, ""), (code, err))
         self.assertEqual([(out.strip(), "ü", "é".encode())], self.rows("SELECT id, routing_key, body FROM message"))
 
