@@ -51,7 +51,7 @@ make_deb() {
   [ "$fast" = no ] || strength=0
   stage "$root" "$1"
   mkdir -p "$root/usr/share/lintian/overrides" "$root/DEBIAN"
-  cp packaging/deb/overrides "$root/usr/share/lintian/overrides/quickq"
+  install -m 644 packaging/deb/overrides "$root/usr/share/lintian/overrides/quickq"
   {
     printf 'quickq (%s) stable; urgency=medium\n\n  * What changed is in CHANGELOG.md.gz beside this file.\n\n' "$2"
     printf ' -- %s  %s\n' "$maintainer" "$(date -R -d "@$SOURCE_DATE_EPOCH")"
