@@ -109,6 +109,12 @@ internal sealed class TableRescue : IDisposable
             _insert.Parameters[i].Value = values[i];
         }
 
-        Rows += _insert.ExecuteNonQuery();
+        int stored = _insert.ExecuteNonQuery();
+        Rows += stored;
+        if (stored == 0)
+        {
+            // It breaks a rule of its table (an id that another row has, a value out of range): a bit of it is not what it was.
+            _walk.NoteStray();
+        }
     }
 }
