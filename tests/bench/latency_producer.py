@@ -12,7 +12,7 @@ def main():
     for number in range(count):
         wait = start + number / rate - time.monotonic()
         if wait > 0:
-            time.sleep(wait)
+            time.sleep(wait)  # the pace that is measured
         spool.publish(str(time.time_ns() // 1000).encode(), key)
 
 
