@@ -54,9 +54,9 @@ internal sealed class LaneContext(
 
             ClosedChannel[message.Seq] = true;
         }
-        else if (!ClosedChannel.IsEmpty)
+        else
         {
-            ClosedChannel.TryRemove(message.Seq, out _);
+            ClosedChannel.TryRemove(message.Seq, out _); // takes no lock while there is nothing; to ask whether it is empty takes them all
         }
 
         Verdict verdict = OutcomePolicy.Decide(outcome, settings.Unroutable);
