@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool;
@@ -8,6 +9,7 @@ namespace Quickq.Agent.Feed;
 /// <remarks>
 /// Changes nothing in the spool. The position is in memory only: a new feed starts at the oldest pending message, which is all
 /// that a restart needs. A page holds a read snapshot only while it is read. Belongs to one thread at a time.
+/// Pages are read without Dapper, by a statement that stays prepared: docs/decisions/0005-pages-without-dapper.md.
 /// </remarks>
 internal sealed class SpoolFeed : IDisposable
 {
@@ -15,11 +17,11 @@ internal sealed class SpoolFeed : IDisposable
         """
         SELECT m.seq, m.id, m.exchange, m.routing_key, m.properties, m.expires_at, m.created_at, m.body
         FROM delivery AS d CROSS JOIN message AS m ON m.seq = d.message
-        WHERE d.server = @server AND d.state = 'pending' AND d.message > @after AND d.message < @barrier /*but*/
-        ORDER BY d.message LIMIT @count
+        WHERE d.server = $server AND d.state = 'pending' AND d.message > $after AND d.message < $barrier /*but*/
+        ORDER BY d.message LIMIT $count
         """;
 
-    private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = @server)) NOT IN @but";
+    private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)) NOT IN (SELECT value FROM json_each($but))";
 
     private const string SelectLast =
         "SELECT max(message) FROM delivery WHERE server = @server AND state = 'pending' AND message > @after AND message < @barrier";
@@ -36,6 +38,11 @@ internal sealed class SpoolFeed : IDisposable
 
     private readonly long _server;
     private readonly SpoolFile _file;
+    private string _lastRoutingKey = "";
+    private string _lastProperties = "";
+    private SqliteConnection? _preparedFor;
+    private SqliteCommand _selectPage = null!;
+    private SqliteCommand _selectPageBut = null!;
 
     public SpoolFeed(string path, long server)
     {
@@ -67,9 +74,10 @@ internal sealed class SpoolFeed : IDisposable
     /// <param name="but">Exchanges whose messages are passed by: whoever wants them later goes back for them.</param>
     public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
     {
+        Prepare();
         if (but.Count == 0)
         {
-            return Read(SelectPage, maxCount, maxBytes, barrier, but);
+            return Read(_selectPage, maxCount, maxBytes, barrier);
         }
 
         // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
@@ -77,7 +85,7 @@ internal sealed class SpoolFeed : IDisposable
         try
         {
             long after = Position;
-            IReadOnlyList<FeedMessage> page = Read(SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), maxCount, maxBytes, barrier, but);
+            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", JsonSerializer.Serialize(but)), maxCount, maxBytes, barrier);
             if (page.Count == 0 && _file.Connection.ExecuteScalar<long?>(SelectLast, new { server = _server, after, barrier }) is { } last)
             {
                 // All that is left is passed by: not to be looked through again at every change of the spool.
@@ -97,23 +105,45 @@ internal sealed class SpoolFeed : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private List<FeedMessage> Read(string sql, int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
+    private List<FeedMessage> Read(SqliteCommand select, int maxCount, long maxBytes, long barrier)
     {
+        select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount);
+        using SqliteDataReader row = select.ExecuteReader();
         var page = new List<FeedMessage>(Math.Min(maxCount, 256));
         long bytes = 0;
-        var parameters = new { server = _server, after = Position, barrier, count = maxCount, but };
-        foreach (FeedMessage message in _file.Connection.Query<FeedMessage>(sql, parameters, buffered: false))
+        while (bytes < maxBytes && row.Read())
         {
+            FeedMessage message = ReadMessage(row);
             page.Add(message);
             bytes += message.Body.Length;
             Position = message.Seq;
-            if (bytes >= maxBytes)
-            {
-                break;
-            }
         }
 
         return page;
+    }
+
+    private FeedMessage ReadMessage(SqliteDataReader row)
+    {
+        // Most messages have the key or the properties of the one before: then these are kept once.
+        _lastRoutingKey = Same(_lastRoutingKey, row.GetString(3));
+        _lastProperties = Same(_lastProperties, row.GetString(4));
+        return new FeedMessage(
+            row.GetInt64(0), row.GetString(1), row.TextOrNull(2), _lastRoutingKey, _lastProperties, row.IsDBNull(5) ? null : row.GetInt64(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
+    }
+
+    private static string Same(string last, string now) => string.Equals(last, now, StringComparison.Ordinal) ? last : now;
+
+    private void Prepare()
+    {
+        if (ReferenceEquals(_preparedFor, _file.Connection))
+        {
+            return;
+        }
+
+        _selectPage = _file.Connection.Prepare(SelectPage, "$server", "$after", "$barrier", "$count");
+        _selectPageBut = _file.Connection.Prepare(
+            SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
+        _preparedFor = _file.Connection;
     }
 
     private static SpoolFile OpenFile(string path)
