@@ -53,6 +53,9 @@ internal sealed class DeliveryLedger : IDisposable
     /// <summary>What became known about the spool's file.</summary>
     public SpoolHealth Health { get; } = new();
 
+    /// <summary>Over this size the log is worth a <see cref="CheckpointSoon"/>.</summary>
+    public long LogLimitBytes => _file.LogLimitBytes;
+
     /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
     public Wakeup Deferred => _writer.Deferred;
 

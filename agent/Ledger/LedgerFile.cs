@@ -21,7 +21,6 @@ internal sealed class LedgerFile : IDisposable
 
     /// <summary>The log's size on disk does not fall while somebody reads: then it is no reason for another checkpoint at once.</summary>
     private static readonly TimeSpan CheckpointPace = TimeSpan.FromSeconds(1);
-    private const long LogGrowth = 8L << 20;
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
 
@@ -31,6 +30,7 @@ internal sealed class LedgerFile : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly ManualResetEventSlim _giveUp = new();
+    private readonly CheckpointLimit _limit = new();
     private long _syncedAt;
     private long _checkpointedAt;
     private long _logSizeThen;
@@ -51,6 +51,9 @@ internal sealed class LedgerFile : IDisposable
 
     /// <summary>For how long the lock was held the last time.</summary>
     public TimeSpan LastHold => _file.LastHold;
+
+    /// <summary>Over this size the log is checkpointed.</summary>
+    public long LogLimitBytes => _limit.Bytes;
 
     /// <summary>From now on a write that fails is not tried again.</summary>
     public void GiveUp() => _giveUp.Set();
@@ -126,12 +129,16 @@ internal sealed class LedgerFile : IDisposable
         string log = SpoolPath.WriteAheadLog(_file.Path);
         try
         {
-            if (_clock.GetElapsedTime(_checkpointedAt) < CheckpointPace && FileIdentity.SizeOf(log) - _logSizeThen < LogGrowth)
+            if (_clock.GetElapsedTime(_checkpointedAt) < CheckpointPace && FileIdentity.SizeOf(log) - _logSizeThen < _limit.Bytes)
             {
                 return;
             }
 
-            Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: false);
+            if (Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: false, _limit.Bytes))
+            {
+                _limit.Note(LastHold);
+            }
+
             (_checkpointedAt, _logSizeThen, _checkpointFails) = (_clock.GetTimestamp(), FileIdentity.SizeOf(log), false);
         }
         catch (SpoolException trouble)

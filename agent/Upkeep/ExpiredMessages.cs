@@ -14,7 +14,10 @@ namespace Quickq.Agent.Upkeep;
 /// </remarks>
 internal sealed class ExpiredMessages(string spoolPath, DeliveryLedger ledger, ExpiryClock expiry, TimeProvider clock) : IDisposable
 {
-    private const int PageSize = 1000, StepSize = 200;
+    private const int PageSize = 1000;
+
+    /// <summary>Most messages that one step expires.</summary>
+    internal const int StepSize = 200;
 
     /// <summary>So much longer than going through all took, at least, is the time until it is done again.</summary>
     private const int RestAfterAll = 100;
@@ -101,7 +104,7 @@ internal sealed class ExpiredMessages(string spoolPath, DeliveryLedger ledger, E
     }
 
     /// <summary>A confirm that is on its way still wins: then the message becomes delivered.</summary>
-    private static int Expire_NeedsTransaction(SqliteConnection connection, long[] messages, long now)
+    internal static int Expire_NeedsTransaction(SqliteConnection connection, long[] messages, long now)
     {
         int expired = 0;
         foreach (long server in connection.ReadRows("SELECT id FROM server WHERE pending > 0 OR deferred > 0", row => row.GetInt64(0)))

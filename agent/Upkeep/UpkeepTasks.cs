@@ -119,7 +119,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
 
     private Task<UpkeepProgress> CutLogBackAsync()
     {
-        if (Checkpointer.IsNeeded(_path))
+        if (Checkpointer.IsNeeded(_path, ledger.LogLimitBytes))
         {
             ledger.CheckpointSoon();
         }

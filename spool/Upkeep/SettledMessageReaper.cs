@@ -17,7 +17,12 @@ internal static class SettledMessageReaper
     /// <summary>A step begins no further messages after this time; its commit comes on top.</summary>
     public static readonly TimeSpan StepTime = TimeSpan.FromMilliseconds(8);
 
-    private const long StepBytes = 8 * 1024 * 1024;
+    /// <summary>A step takes no further messages when those it has are together as large as this.</summary>
+    internal const long StepBytes = 8 * 1024 * 1024;
+
+    /// <summary>Most pages that one step gives back to the disk.</summary>
+    internal const int VacuumStepPages = 2048;
+
     private const int PageSize = 1000;
     private const int ChunkSize = 25;
     private const int VacuumPages = 32;
@@ -110,12 +115,12 @@ internal static class SettledMessageReaper
         return new ReapStep(removed, done);
     }
 
-    /// <summary>Gives free pages at the end of the file back to the disk until the time is up; returns how many are left.</summary>
+    /// <summary>Gives free pages at the end of the file back to the disk, a step's worth; returns how many are left. The commit takes as long again: it writes every page that moved.</summary>
     public static long GiveBackSomePages_NeedsTransaction(SqliteConnection connection)
     {
         long began = Stopwatch.GetTimestamp();
-        long left = connection.ReadNumber("PRAGMA freelist_count");
-        while (left > 0 && Stopwatch.GetElapsedTime(began) < StepTime)
+        long left = connection.ReadNumber("PRAGMA freelist_count"), first = left;
+        while (left > 0 && first - left < VacuumStepPages && Stopwatch.GetElapsedTime(began) < StepTime / 2)
         {
             // The statement does one page each time it is stepped.
             using SqliteCommand vacuum = connection.CreateCommand();

@@ -23,6 +23,7 @@ internal static class BenchRun
         new("servers",       "1, 2, 5, 10 servers; ten of which five are dead",                          ServersComparison.RunAsync),
         new("poison",        "one message in 10,000 that the server does not take",                      PoisonComparison.RunAsync),
         new("idle",          "ten servers connected and nothing to do, for five minutes",                IdleComparison.RunAsync),
+        new("holds",         "for how long upkeep and settlements hold the write lock of a large spool", HoldsComparison.RunAsync),
         new("hour",          "resident memory at 50 messages a second for two minutes, or an hour",      HourComparison.RunAsync),
         new("fleets",        "what 10,000 agents are to a broker: measured of one, the storm simulated", FleetsComparison.RunAsync),
         new("small",         "append, feed, settle, policy alone, by BenchmarkDotNet",                   SmallThings.RunAsync),
