@@ -1,4 +1,3 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool;
 
@@ -15,20 +14,20 @@ internal sealed class SpoolFeed : IDisposable
         """
         SELECT m.seq, m.id, m.exchange, m.routing_key, m.properties, m.expires_at, m.created_at, m.body
         FROM delivery AS d CROSS JOIN message AS m ON m.seq = d.message
-        WHERE d.server = @server AND d.state = 'pending' AND d.message > @after AND d.message < @barrier /*but*/
-        ORDER BY d.message LIMIT @count
+        WHERE d.server = $server AND d.state = 'pending' AND d.message > $after AND d.message < $barrier /*but*/
+        ORDER BY d.message LIMIT $count
         """;
 
-    private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = @server)) NOT IN @but";
+    private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)) NOT IN (SELECT value FROM json_each($but))";
 
     private const string SelectLast =
-        "SELECT max(message) FROM delivery WHERE server = @server AND state = 'pending' AND message > @after AND message < @barrier";
+        "SELECT max(message) FROM delivery WHERE server = $server AND state = 'pending' AND message > $after AND message < $barrier";
 
     private const string SelectMarks =
         """
-        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807) AS barrier,
-            EXISTS (SELECT 1 FROM suspension WHERE server = @server AND next_probe_at = 0) AS probe_wanted
-        FROM server WHERE id = @server
+        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807),
+            EXISTS (SELECT 1 FROM suspension WHERE server = $server AND next_probe_at = 0)
+        FROM server WHERE id = $server
         """;
 
     /// <summary>After a failure to read.</summary>
@@ -47,7 +46,8 @@ internal sealed class SpoolFeed : IDisposable
     public long Position { get; private set; }
 
     /// <summary>What the spool says about this server now; null when it does not know the server.</summary>
-    public FeedMarks? ReadMarks() => _file.Connection.QuerySingleOrDefault<FeedMarks>(SelectMarks, new { server = _server });
+    public FeedMarks? ReadMarks() =>
+        _file.Connection.ReadRows(SelectMarks, ReadMarks, ("$server", _server)).SingleOrDefault();
 
     /// <summary>Opens the file that the path names now, if it is another one, and begins at its oldest message; true when it did.</summary>
     public bool FollowReplacement()
@@ -78,7 +78,7 @@ internal sealed class SpoolFeed : IDisposable
         {
             long after = Position;
             IReadOnlyList<FeedMessage> page = Read(SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), maxCount, maxBytes, barrier, but);
-            if (page.Count == 0 && _file.Connection.ExecuteScalar<long?>(SelectLast, new { server = _server, after, barrier }) is { } last)
+            if (page.Count == 0 && _file.Connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
             {
                 // All that is left is passed by: not to be looked through again at every change of the spool.
                 Position = last;
@@ -101,9 +101,12 @@ internal sealed class SpoolFeed : IDisposable
     {
         var page = new List<FeedMessage>(Math.Min(maxCount, 256));
         long bytes = 0;
-        var parameters = new { server = _server, after = Position, barrier, count = maxCount, but };
-        foreach (FeedMessage message in _file.Connection.Query<FeedMessage>(sql, parameters, buffered: false))
+        using SqliteCommand select = _file.Connection.Prepare(sql, "$server", "$after", "$barrier", "$count", "$but");
+        select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount).Set("$but", but.ToJsonList());
+        using SqliteDataReader row = select.ExecuteReader();
+        while (row.Read())
         {
+            FeedMessage message = ReadMessage(row);
             page.Add(message);
             bytes += message.Body.Length;
             Position = message.Seq;
@@ -116,9 +119,13 @@ internal sealed class SpoolFeed : IDisposable
         return page;
     }
 
+    private static FeedMessage ReadMessage(SqliteDataReader row) => new(
+        row.GetInt64(0), row.GetString(1), row.TextOrNull(2), row.GetString(3), row.GetString(4), row.NumberOrNull(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
+
+    private static FeedMarks ReadMarks(SqliteDataReader row) => new(row.GetInt64(0) != 0, row.NumberOrNull(1), row.GetInt64(2), row.GetInt64(3) != 0);
+
     private static SpoolFile OpenFile(string path)
     {
-        DefaultTypeMap.MatchNamesWithUnderscores = true;
         SpoolFile file = SpoolFile.OpenForReading(path);
 
         LimitCache(file);
@@ -134,4 +141,4 @@ internal sealed class SpoolFeed : IDisposable
 /// <param name="Rewind">The lowest message made pending again since the mark was last taken, or null.</param>
 /// <param name="Barrier">The first message that still waits to be assigned; beyond every message when there is none.</param>
 /// <param name="ProbeWanted">An operator wants a suspended exchange to be probed now.</param>
-internal sealed record FeedMarks(long Paused, long? Rewind, long Barrier, long ProbeWanted);
+internal sealed record FeedMarks(bool Paused, long? Rewind, long Barrier, bool ProbeWanted);
