@@ -2,7 +2,7 @@
 # Builds the programs that are shipped into dist/bin: they need no .NET on the machine where they run.
 #
 #   quickq-spool   compiled ahead of time, since every event may start it: the newest target whose packs can be restored
-#   quickq-agent   self-contained, one file, precompiled (ReadyToRun)
+#   quickq-agent   compiled ahead of time too, for a third of the memory; precompiled (ReadyToRun) where the packs for that are not served
 #   libe_sqlite3.so  the SQLite that both load from their own folder
 #
 # They need glibc 2.34 or newer (Debian 12, Ubuntu 22.04, Rocky 9). With --portable it makes dist/bin-portable, for glibc 2.28
@@ -34,7 +34,6 @@ if [ -z "$output" ]; then
 fi
 
 runtime=linux-x64
-targets='net10.0 net9.0'
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 fail() {
@@ -56,45 +55,53 @@ common=(--nologo -v quiet -c Release -r "$runtime" -p:ArtifactsPath="$artifacts"
   -p:ContinuousIntegrationBuild=true -p:PathMap="$PWD=/quickq")
 one_file=(--self-contained -f net10.0 -p:TargetFrameworks=net10.0 -p:PublishSingleFile=true -p:PublishReadyToRun=true)
 
-# The command line, compiled ahead of time: the newest of the targets whose packs are served.
-publish_ahead_of_time() {
-  bash packaging/install-missing.sh clang zlib1g-dev
-  local target restored=
-  for target in $targets; do
-    if dotnet restore spool-cli -v quiet -r "$runtime" -p:ArtifactsPath="$artifacts" \
-      -p:TargetFrameworks="$target" -p:PublishAot=true > "$work/restore-$target.log" 2>&1; then
-      restored=$target
-      break
-    fi
-    grep -qE 'error (NU|NETSDK)1' "$work/restore-$target.log" || fail "cannot restore quickq-spool for $target" "$work/restore-$target.log"
-  done
-  [ -n "$restored" ] || fail "no target of ($targets) can be compiled ahead of time: its packs are not served" "$work/restore-$target.log"
+# try_restore PROJECT TARGET: whether the packs for compiling it ahead of time are served.
+try_restore() {
+  dotnet restore "$1" -v quiet -r "$runtime" -p:ArtifactsPath="$artifacts" -p:TargetFrameworks="$2" -p:PublishAot=true > "$work/restore-$1-$2.log" 2>&1 && return
+  grep -qE 'error (NU|NETSDK)1' "$work/restore-$1-$2.log" || fail "cannot restore $1 for $2" "$work/restore-$1-$2.log"
+  return 1
+}
 
-  dotnet publish spool-cli "${common[@]}" --no-restore -f "$restored" -p:TargetFrameworks="$restored" \
-    -p:PublishAot=true -p:StripSymbols=true -o "$work/spool-cli" > "$work/spool-cli.log" 2>&1 \
-    || fail "quickq-spool does not compile" "$work/spool-cli.log"
-  spool_cli_kind="compiled ahead of time ($restored)"
+# publish_ahead_of_time PROJECT PROGRAM TARGET...: by the newest target whose packs are served; says no when there is none.
+publish_ahead_of_time() {
+  local project=$1 program=$2 target
+  shift 2
+  for target; do
+    try_restore "$project" "$target" || continue
+    dotnet publish "$project" "${common[@]}" --no-restore -f "$target" -p:TargetFrameworks="$target" \
+      -p:PublishAot=true -p:StripSymbols=true -o "$work/$project" > "$work/$project.log" 2>&1 \
+      || fail "$program does not compile" "$work/$project.log"
+    kind="compiled ahead of time ($target)"
+    return
+  done
+  return 1
 }
 
 # The command line for old hosts. What nothing calls is left out: half the size, a tenth of a second less at the start.
-publish_precompiled() {
+publish_precompiled_command_line() {
   dotnet publish spool-cli "${common[@]}" "${one_file[@]}" -p:PublishAot=false -p:PublishTrimmed=true -p:QuickqSystemSqlite=true \
     -o "$work/spool-cli" > "$work/spool-cli.log" 2>&1 || fail "quickq-spool does not compile" "$work/spool-cli.log"
-  spool_cli_kind="self-contained, trimmed, ReadyToRun (net10.0)"
+  kind="self-contained, trimmed, ReadyToRun (net10.0)"
 }
 
-publish_agent() {
+publish_precompiled_agent() {
   dotnet publish agent "${common[@]}" "${one_file[@]}" "$@" -o "$work/agent" > "$work/agent.log" 2>&1 \
     || fail "quickq-agent does not compile" "$work/agent.log"
+  kind="self-contained, ReadyToRun (net10.0)"
 }
 
 if [ $portable = yes ]; then
-  publish_precompiled
-  publish_agent -p:QuickqSystemSqlite=true
+  publish_precompiled_command_line
+  spool_cli_kind=$kind
+  publish_precompiled_agent -p:QuickqSystemSqlite=true
 else
-  publish_ahead_of_time
-  publish_agent
+  bash packaging/install-missing.sh clang zlib1g-dev
+  publish_ahead_of_time spool-cli quickq-spool net10.0 net9.0 \
+    || fail "no target of quickq-spool can be compiled ahead of time: its packs are not served" "$work/restore-spool-cli-net9.0.log"
+  spool_cli_kind=$kind
+  publish_ahead_of_time agent quickq-agent net10.0 || publish_precompiled_agent
 fi
+agent_kind=$kind
 
 rm -rf "$output"
 mkdir -p "$output"
@@ -113,5 +120,5 @@ done
 describe() { printf '  %-16s %8s KiB  %s\n' "$1" "$(($(stat -c %s "$output/$1") / 1024))" "$2"; }
 echo "$output:"
 describe quickq-spool "$spool_cli_kind"
-describe quickq-agent "self-contained, ReadyToRun (net10.0)"
+describe quickq-agent "$agent_kind"
 [ $portable = yes ] || describe libe_sqlite3.so "SQLite"

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
 
 namespace Quickq.Spool;
@@ -6,28 +7,44 @@ namespace Quickq.Spool;
 /// <summary>One-line forms of the statements that every room of the spool runs.</summary>
 internal static class SqliteStatements
 {
-    /// <summary>Runs a statement that returns nothing of interest.</summary>
-    public static int Execute(this SqliteConnection connection, string sql)
+    /// <summary>Runs a statement; returns how many rows it changed.</summary>
+    public static int Execute(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
+        using SqliteCommand command = connection.Command(sql, parameters);
         return command.ExecuteNonQuery();
     }
 
     /// <summary>The first column of the first row as a whole number; 0 when it is NULL or there is no row.</summary>
-    public static long ReadNumber(this SqliteConnection connection, string sql)
+    public static long ReadNumber(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        connection.ReadNumberOrNull(sql, parameters) ?? 0;
+
+    /// <summary>The first column of the first row as a whole number; null when it is NULL or there is no row.</summary>
+    public static long? ReadNumberOrNull(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        return command.ReadNumber();
+        using SqliteCommand command = connection.Command(sql, parameters);
+        return command.ReadNumberOrNull();
     }
 
-    /// <inheritdoc cref="ReadNumber(SqliteConnection, string)"/>
-    public static long ReadNumber(this SqliteCommand command)
+    /// <inheritdoc cref="ReadNumber(SqliteConnection, string, ReadOnlySpan{ValueTuple{string, object}})"/>
+    public static long ReadNumber(this SqliteCommand command) => command.ReadNumberOrNull() ?? 0;
+
+    /// <summary>All rows of a query, in its order.</summary>
+    public static List<T> ReadRows<T>(
+        this SqliteConnection connection, string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        object? value = command.ExecuteScalar();
-        return value is null or DBNull ? 0 : Convert.ToInt64(value, CultureInfo.InvariantCulture);
+        using SqliteCommand command = connection.Command(sql, parameters);
+        using SqliteDataReader row = command.ExecuteReader();
+        var rows = new List<T>();
+        while (row.Read())
+        {
+            rows.Add(read(row));
+        }
+
+        return rows;
     }
+
+    /// <summary>Texts as one parameter, for <c>json_each</c>.</summary>
+    public static string ToJsonList(this IEnumerable<string> texts) => new JsonArray([.. texts.Select(text => JsonValue.Create(text))]).ToJsonString();
 
     /// <summary>A prepared statement with its parameters named; values are set before each run.</summary>
     public static SqliteCommand Prepare(this SqliteConnection connection, string sql, params ReadOnlySpan<string> parameters)
@@ -52,7 +69,25 @@ internal static class SqliteStatements
     /// <summary>A column of text, or null.</summary>
     public static string? TextOrNull(this SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 
+    /// <summary>A column of whole numbers, or null.</summary>
+    public static long? NumberOrNull(this SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);
+
     /// <summary>A column of microseconds since the epoch, or null.</summary>
     public static DateTimeOffset? TimeOrNull(this SqliteDataReader reader, int column) =>
         reader.IsDBNull(column) ? null : SpoolTime.FromMicroseconds(reader.GetInt64(column));
+
+    private static SqliteCommand Command(this SqliteConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach ((string name, object? value) in parameters)
+        {
+            command.Parameters.Add(new SqliteParameter(name, value ?? DBNull.Value));
+        }
+
+        return command;
+    }
+
+    private static long? ReadNumberOrNull(this SqliteCommand command) =>
+        command.ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value, CultureInfo.InvariantCulture) : null;
 }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool;
 
@@ -9,7 +7,6 @@ namespace Quickq.Agent.Feed;
 /// <remarks>
 /// Changes nothing in the spool. The position is in memory only: a new feed starts at the oldest pending message, which is all
 /// that a restart needs. A page holds a read snapshot only while it is read. Belongs to one thread at a time.
-/// Pages are read without Dapper, by a statement that stays prepared: docs/decisions/0005-pages-without-dapper.md.
 /// </remarks>
 internal sealed class SpoolFeed : IDisposable
 {
@@ -24,13 +21,13 @@ internal sealed class SpoolFeed : IDisposable
     private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)) NOT IN (SELECT value FROM json_each($but))";
 
     private const string SelectLast =
-        "SELECT max(message) FROM delivery WHERE server = @server AND state = 'pending' AND message > @after AND message < @barrier";
+        "SELECT max(message) FROM delivery WHERE server = $server AND state = 'pending' AND message > $after AND message < $barrier";
 
     private const string SelectMarks =
         """
-        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807) AS barrier,
-            EXISTS (SELECT 1 FROM suspension WHERE server = @server AND next_probe_at = 0) AS probe_wanted
-        FROM server WHERE id = @server
+        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807),
+            EXISTS (SELECT 1 FROM suspension WHERE server = $server AND next_probe_at = 0)
+        FROM server WHERE id = $server
         """;
 
     /// <summary>After a failure to read.</summary>
@@ -38,8 +35,6 @@ internal sealed class SpoolFeed : IDisposable
 
     private readonly long _server;
     private readonly SpoolFile _file;
-    private string _lastRoutingKey = "";
-    private string _lastProperties = "";
     private SqliteConnection? _preparedFor;
     private SqliteCommand _selectPage = null!;
     private SqliteCommand _selectPageBut = null!;
@@ -54,7 +49,8 @@ internal sealed class SpoolFeed : IDisposable
     public long Position { get; private set; }
 
     /// <summary>What the spool says about this server now; null when it does not know the server.</summary>
-    public FeedMarks? ReadMarks() => _file.Connection.QuerySingleOrDefault<FeedMarks>(SelectMarks, new { server = _server });
+    public FeedMarks? ReadMarks() =>
+        _file.Connection.ReadRows(SelectMarks, ReadMarks, ("$server", _server)).SingleOrDefault();
 
     /// <summary>Opens the file that the path names now, if it is another one, and begins at its oldest message; true when it did.</summary>
     public bool FollowReplacement()
@@ -85,8 +81,8 @@ internal sealed class SpoolFeed : IDisposable
         try
         {
             long after = Position;
-            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", JsonSerializer.Serialize(but)), maxCount, maxBytes, barrier);
-            if (page.Count == 0 && _file.Connection.ExecuteScalar<long?>(SelectLast, new { server = _server, after, barrier }) is { } last)
+            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", but.ToJsonList()), maxCount, maxBytes, barrier);
+            if (page.Count == 0 && _file.Connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
             {
                 // All that is left is passed by: not to be looked through again at every change of the spool.
                 Position = last;
@@ -122,16 +118,10 @@ internal sealed class SpoolFeed : IDisposable
         return page;
     }
 
-    private FeedMessage ReadMessage(SqliteDataReader row)
-    {
-        // Most messages have the key or the properties of the one before: then these are kept once.
-        _lastRoutingKey = Same(_lastRoutingKey, row.GetString(3));
-        _lastProperties = Same(_lastProperties, row.GetString(4));
-        return new FeedMessage(
-            row.GetInt64(0), row.GetString(1), row.TextOrNull(2), _lastRoutingKey, _lastProperties, row.IsDBNull(5) ? null : row.GetInt64(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
-    }
+    private static FeedMessage ReadMessage(SqliteDataReader row) => new(
+        row.GetInt64(0), row.GetString(1), row.TextOrNull(2), row.GetString(3), row.GetString(4), row.NumberOrNull(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
 
-    private static string Same(string last, string now) => string.Equals(last, now, StringComparison.Ordinal) ? last : now;
+    private static FeedMarks ReadMarks(SqliteDataReader row) => new(row.GetInt64(0) != 0, row.NumberOrNull(1), row.GetInt64(2), row.GetInt64(3) != 0);
 
     private void Prepare()
     {
@@ -148,7 +138,6 @@ internal sealed class SpoolFeed : IDisposable
 
     private static SpoolFile OpenFile(string path)
     {
-        DefaultTypeMap.MatchNamesWithUnderscores = true;
         SpoolFile file = SpoolFile.OpenForReading(path);
 
         LimitCache(file);
@@ -164,4 +153,4 @@ internal sealed class SpoolFeed : IDisposable
 /// <param name="Rewind">The lowest message made pending again since the mark was last taken, or null.</param>
 /// <param name="Barrier">The first message that still waits to be assigned; beyond every message when there is none.</param>
 /// <param name="ProbeWanted">An operator wants a suspended exchange to be probed now.</param>
-internal sealed record FeedMarks(long Paused, long? Rewind, long Barrier, long ProbeWanted);
+internal sealed record FeedMarks(bool Paused, long? Rewind, long Barrier, bool ProbeWanted);

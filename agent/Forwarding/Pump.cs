@@ -1,5 +1,4 @@
 using System.Globalization;
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Feed;
@@ -117,7 +116,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     }
 
     private static (string State, string? Reason)? StopReason(BrokerConnection connection, FeedMarks marks) =>
-        marks.Paused != 0 ? ("paused", null)
+        marks.Paused ? ("paused", null)
         : connection.BlockedReason is { } blocked ? ("blocked", blocked)
         : null;
 
@@ -168,7 +167,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             throw new BrokerUnavailableException(await connection.Lost);
         }
 
-        if (marks.ProbeWanted != 0)
+        if (marks.ProbeWanted)
         {
             lanes.ProbeNow(await TakeProbeWishesAsync());
         }
@@ -187,8 +186,10 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>What an operator asks for is done once.</summary>
     private Task<IReadOnlyList<string>> TakeProbeWishesAsync() => parts.Ledger.RunAsync<IReadOnlyList<string>>(connection =>
     {
-        string[] wanted = [.. connection.Query<string>("SELECT exchange FROM suspension WHERE server = @id AND next_probe_at = 0", new { id = parts.ServerId })];
-        connection.Execute("UPDATE suspension SET next_probe_at = @now WHERE server = @id AND next_probe_at = 0", new { id = parts.ServerId, now = parts.Clock.NowMicroseconds() });
+        List<string> wanted = connection.ReadRows(
+            "SELECT exchange FROM suspension WHERE server = $id AND next_probe_at = 0", row => row.GetString(0), ("$id", parts.ServerId));
+        connection.Execute(
+            "UPDATE suspension SET next_probe_at = $now WHERE server = $id AND next_probe_at = 0", ("$id", parts.ServerId), ("$now", parts.Clock.NowMicroseconds()));
         return wanted;
     });
 
@@ -209,8 +210,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         parts.Pulse.Waits("for the ledger");
         long? rewind = await parts.Ledger.RunAsync(connection =>
         {
-            long? mark = connection.ExecuteScalar<long?>("SELECT rewind FROM server WHERE id = @id", new { id = parts.ServerId });
-            connection.Execute("UPDATE server SET rewind = NULL WHERE id = @id", new { id = parts.ServerId });
+            long? mark = connection.ReadNumberOrNull("SELECT rewind FROM server WHERE id = $id", ("$id", parts.ServerId));
+            connection.Execute("UPDATE server SET rewind = NULL WHERE id = $id", ("$id", parts.ServerId));
             return mark;
         });
         if (rewind is { } seq)

@@ -1,4 +1,3 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool;
 
@@ -39,22 +38,19 @@ internal sealed class BacklogChange
 
         connection.Execute(
             """
-            UPDATE server SET pending = pending + @pending, deferred = deferred + @deferred, held = held + @held, rejected = rejected + @rejected,
-                delivered = delivered + @delivered, expired = expired + @expired, cancelled = cancelled + @cancelled, unrouted = unrouted + @unrouted
-            WHERE id = @server
+            UPDATE server SET pending = pending + $pending, deferred = deferred + $deferred, held = held + $held, rejected = rejected + $rejected,
+                delivered = delivered + $delivered, expired = expired + $expired, cancelled = cancelled + $cancelled, unrouted = unrouted + $unrouted
+            WHERE id = $server
             """,
-            new
-            {
-                pending = Of(DeliveryState.Pending),
-                deferred = Of(DeliveryState.Deferred),
-                held = Of(DeliveryState.Held),
-                rejected = Of(DeliveryState.Rejected),
-                delivered = Of(DeliveryState.Delivered),
-                expired = Of(DeliveryState.Expired),
-                cancelled = Of(DeliveryState.Cancelled),
-                unrouted = Unrouted,
-                server,
-            });
+            ("$pending", Of(DeliveryState.Pending)),
+            ("$deferred", Of(DeliveryState.Deferred)),
+            ("$held", Of(DeliveryState.Held)),
+            ("$rejected", Of(DeliveryState.Rejected)),
+            ("$delivered", Of(DeliveryState.Delivered)),
+            ("$expired", Of(DeliveryState.Expired)),
+            ("$cancelled", Of(DeliveryState.Cancelled)),
+            ("$unrouted", Unrouted),
+            ("$server", server));
     }
 
     private int Of(string state) => _byState.GetValueOrDefault(state);

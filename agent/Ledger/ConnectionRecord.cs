@@ -1,5 +1,5 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
+using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;
 
@@ -14,10 +14,14 @@ internal sealed record ConnectionRecord(long Server, string Connection, string? 
     /// <summary>Writes it; <c>since</c> moves only when the state changes.</summary>
     public void Write_NeedsTransaction(SqliteConnection connection) => connection.Execute(
         """
-        UPDATE server SET since = CASE WHEN connection <> @Connection OR since IS NULL THEN @At ELSE since END,
-            connection = @Connection, endpoint = @Endpoint,
-            last_error = coalesce(@Error, last_error), last_error_at = CASE WHEN @Error IS NULL THEN last_error_at ELSE @At END
-        WHERE id = @Server
+        UPDATE server SET since = CASE WHEN connection <> $connection OR since IS NULL THEN $at ELSE since END,
+            connection = $connection, endpoint = $endpoint,
+            last_error = coalesce($error, last_error), last_error_at = CASE WHEN $error IS NULL THEN last_error_at ELSE $at END
+        WHERE id = $server
         """,
-        this);
+        ("$server", Server),
+        ("$connection", Connection),
+        ("$endpoint", Endpoint),
+        ("$at", At),
+        ("$error", Error));
 }

@@ -1,5 +1,5 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
+using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;
 
@@ -33,6 +33,6 @@ internal sealed class DeliveryRate
         double latest = _delivered * 1_000_000.0 / elapsed;
         _rate = _rate is { } average ? (average * (1 - WeightOfLatest)) + (latest * WeightOfLatest) : latest;
         (_intervalStart, _delivered) = (now, 0);
-        connection.Execute("UPDATE server SET rate = @rate, rate_at = @now WHERE id = @server", new { rate = _rate, now, server });
+        connection.Execute("UPDATE server SET rate = $rate, rate_at = $now WHERE id = $server", ("$rate", _rate), ("$now", now), ("$server", server));
     }
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Settings;
+using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;
 
@@ -18,24 +18,31 @@ internal static class ServerRegistry
     {
         foreach (ServerSettings server in servers)
         {
-            connection.Execute("INSERT INTO server (name, active) SELECT @Name, 0 WHERE NOT EXISTS (SELECT 1 FROM server WHERE name = @Name)", new { server.Name });
-            connection.Execute("UPDATE server SET exchange = @Exchange WHERE name = @Name", new { server.Name, server.Exchange });
+            connection.Execute("INSERT INTO server (name, active) SELECT $name, 0 WHERE NOT EXISTS (SELECT 1 FROM server WHERE name = $name)", ("$name", server.Name));
+            connection.Execute("UPDATE server SET exchange = $exchange WHERE name = $name", ("$name", server.Name), ("$exchange", server.Exchange));
         }
 
-        string[] names = [.. servers.Select(server => server.Name)];
+        string all = servers.Select(server => server.Name).ToJsonList(), restarted = fresh.ToJsonList();
         connection.Execute(
-            "DELETE FROM suspension WHERE server IN (SELECT id FROM server WHERE name IN @fresh OR name NOT IN @names)", new { fresh, names });
+            """
+            DELETE FROM suspension WHERE server IN (
+                SELECT id FROM server WHERE name IN (SELECT value FROM json_each($restarted)) OR name NOT IN (SELECT value FROM json_each($all)))
+            """,
+            ("$restarted", restarted),
+            ("$all", all));
 
         connection.Execute(
             """
-            UPDATE server SET active = name IN @names,
-                connection = CASE WHEN name IN @names THEN 'reconnecting' ELSE 'disconnected' END,
-                since = CASE WHEN active <> (name IN @names) OR connection <> 'reconnecting' THEN @now ELSE since END,
+            UPDATE server SET active = name IN (SELECT value FROM json_each($all)),
+                connection = CASE WHEN name IN (SELECT value FROM json_each($all)) THEN 'reconnecting' ELSE 'disconnected' END,
+                since = CASE WHEN active <> (name IN (SELECT value FROM json_each($all))) OR connection <> 'reconnecting' THEN $now ELSE since END,
                 endpoint = NULL, rewind = NULL
-            WHERE name IN @fresh OR name NOT IN @names
+            WHERE name IN (SELECT value FROM json_each($restarted)) OR name NOT IN (SELECT value FROM json_each($all))
             """,
-            new { names, fresh, now });
-        return connection.Query<(string Name, long Id)>("SELECT name, id FROM server WHERE active = 1")
+            ("$all", all),
+            ("$restarted", restarted),
+            ("$now", now));
+        return connection.ReadRows("SELECT name, id FROM server WHERE active = 1", row => (Name: row.GetString(0), Id: row.GetInt64(1)))
             .ToDictionary(row => row.Name, row => row.Id, StringComparer.Ordinal);
     }
 
@@ -49,12 +56,12 @@ internal static class ServerRegistry
 
     /// <summary>How many messages wait to be assigned and can be: 0 while no server is active.</summary>
     public static long CountAssignable(SqliteConnection connection) =>
-        connection.ExecuteScalar<long>("SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) THEN value ELSE 0 END FROM tally WHERE name = 'unassigned'");
+        connection.ReadNumber("SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) THEN value ELSE 0 END FROM tally WHERE name = 'unassigned'");
 
     /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. Returns how many are left.</summary>
     public static long AssignSome_NeedsTransaction(SqliteConnection connection)
     {
-        long? last = connection.ExecuteScalar<long?>(
+        long? last = connection.ReadNumberOrNull(
             $"SELECT max(message) FROM (SELECT message FROM unassigned ORDER BY message LIMIT {AssignmentBatch.ToString(CultureInfo.InvariantCulture)})");
         if (last is null)
         {
@@ -66,22 +73,23 @@ internal static class ServerRegistry
             """
             INSERT INTO delivery (message, server)
             SELECT u.message, s.id FROM unassigned AS u CROSS JOIN message AS m ON m.seq = u.message CROSS JOIN server AS s
-            WHERE u.message <= @last AND s.active = 1 ORDER BY u.message
+            WHERE u.message <= $last AND s.active = 1 ORDER BY u.message
             """,
-            new { last });
-        connection.Execute("UPDATE server SET pending = pending + @rows / (SELECT count(*) FROM server WHERE active = 1) WHERE active = 1", new { rows });
-        int removed = connection.Execute("DELETE FROM unassigned WHERE message <= @last", new { last });
-        connection.Execute("UPDATE tally SET value = value - @removed WHERE name = 'unassigned'", new { removed });
-        return connection.ExecuteScalar<long>("SELECT value FROM tally WHERE name = 'unassigned'");
+            ("$last", last));
+        connection.Execute("UPDATE server SET pending = pending + $rows / (SELECT count(*) FROM server WHERE active = 1) WHERE active = 1", ("$rows", rows));
+        int removed = connection.Execute("DELETE FROM unassigned WHERE message <= $last", ("$last", last));
+        connection.Execute("UPDATE tally SET value = value - $removed WHERE name = 'unassigned'", ("$removed", removed));
+        return connection.ReadNumber("SELECT value FROM tally WHERE name = 'unassigned'");
     }
 
     /// <summary>Writes one of the spool's settings; null takes it away.</summary>
     public static void WriteSetting_NeedsTransaction(SqliteConnection connection, string name, long? value)
     {
-        connection.Execute("DELETE FROM setting WHERE name = @name AND (@value IS NULL OR value <> @value)", new { name, value = value?.ToString(CultureInfo.InvariantCulture) });
-        if (value is not null)
+        string? text = value?.ToString(CultureInfo.InvariantCulture);
+        connection.Execute("DELETE FROM setting WHERE name = $name AND ($value IS NULL OR value <> $value)", ("$name", name), ("$value", text));
+        if (text is not null)
         {
-            connection.Execute("INSERT OR IGNORE INTO setting (name, value) VALUES (@name, @value)", new { name, value = value.Value.ToString(CultureInfo.InvariantCulture) });
+            connection.Execute("INSERT OR IGNORE INTO setting (name, value) VALUES ($name, $value)", ("$name", name), ("$value", text));
         }
     }
 }

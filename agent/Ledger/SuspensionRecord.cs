@@ -1,5 +1,5 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
+using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;
 
@@ -11,16 +11,21 @@ internal sealed record SuspensionRecord(long Server, string Exchange, string? Re
     {
         if (Reason is null)
         {
-            connection.Execute("DELETE FROM suspension WHERE server = @Server AND exchange = @Exchange", this);
+            connection.Execute("DELETE FROM suspension WHERE server = $server AND exchange = $exchange", ("$server", Server), ("$exchange", Exchange));
             return;
         }
 
         connection.Execute(
             """
-            INSERT INTO suspension (server, exchange, reason, since, next_probe_at) VALUES (@Server, @Exchange, @Reason, @At, @NextProbeAt)
-            ON CONFLICT (server, exchange) DO UPDATE SET reason = @Reason, next_probe_at = @NextProbeAt
+            INSERT INTO suspension (server, exchange, reason, since, next_probe_at) VALUES ($server, $exchange, $reason, $at, $next)
+            ON CONFLICT (server, exchange) DO UPDATE SET reason = $reason, next_probe_at = $next
             """,
-            this);
-        connection.Execute("UPDATE server SET last_error = @error, last_error_at = @At WHERE id = @Server", new { error = $"exchange '{Exchange}': {Reason}", At, Server });
+            ("$server", Server),
+            ("$exchange", Exchange),
+            ("$reason", Reason),
+            ("$at", At),
+            ("$next", NextProbeAt));
+        connection.Execute(
+            "UPDATE server SET last_error = $error, last_error_at = $at WHERE id = $server", ("$error", $"exchange '{Exchange}': {Reason}"), ("$at", At), ("$server", Server));
     }
 }

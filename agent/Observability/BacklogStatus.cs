@@ -1,5 +1,4 @@
 using System.Globalization;
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Feed;
 using Quickq.Spool;
@@ -127,14 +126,10 @@ internal sealed class BacklogStatus(string spoolPath, SpoolSignal signal, System
         _file ??= SpoolFile.OpenForReading(spoolPath);
         SqliteConnection connection = _file.Connection;
 
-        // Columns as they stand: of a sum over no rows SQLite does not know the type, and Dapper wants it.
-        ServerBacklog[] servers =
-        [
-            .. connection.Query<(string Name, string Connection, long Pending, long Deferred, long Held, long Rejected)>(
-                "SELECT name, connection, pending, deferred, held, rejected FROM server WHERE active = 1 ORDER BY name")
-                .Select(row => new ServerBacklog(row.Name, row.Connection, row.Pending + row.Deferred, row.Held, row.Rejected)),
-        ];
-        long unassigned = connection.ExecuteScalar<long>("SELECT value FROM tally WHERE name = 'unassigned'");
+        List<ServerBacklog> servers = connection.ReadRows(
+            "SELECT name, connection, pending + deferred, held, rejected FROM server WHERE active = 1 ORDER BY name",
+            row => new ServerBacklog(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)));
+        long unassigned = connection.ReadNumber("SELECT value FROM tally WHERE name = 'unassigned'");
         return Describe(servers, unassigned, ledger.Trouble);
     }
 }

@@ -1,4 +1,3 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
@@ -17,15 +16,17 @@ internal static class DeferredMessages
         long now = clock.NowMicroseconds();
         long tooFar = now + (RetrySchedule.LongestRefusal.Ticks / TimeSpan.TicksPerMicrosecond);
         bool more = false, any = false;
-        foreach (long server in connection.Query<long>("SELECT id FROM server WHERE deferred > 0"))
+        foreach (long server in connection.ReadRows("SELECT id FROM server WHERE deferred > 0", row => row.GetInt64(0)))
         {
             int rows = connection.Execute(
                 $"""
                 UPDATE delivery SET state = 'pending', next_attempt_at = NULL
-                WHERE server = @server AND state = 'deferred' AND message IN (
-                    SELECT message FROM delivery WHERE server = @server AND state = 'deferred' AND (next_attempt_at <= @now OR next_attempt_at > @tooFar) LIMIT {Step})
+                WHERE server = $server AND state = 'deferred' AND message IN (
+                    SELECT message FROM delivery WHERE server = $server AND state = 'deferred' AND (next_attempt_at <= $now OR next_attempt_at > $tooFar) LIMIT {Step})
                 """,
-                new { server, now, tooFar });
+                ("$server", server),
+                ("$now", now),
+                ("$tooFar", tooFar));
             var change = new BacklogChange();
             change.Move(DeliveryState.Deferred, DeliveryState.Pending, rows);
             change.Write_NeedsTransaction(connection, server);

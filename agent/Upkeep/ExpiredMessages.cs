@@ -1,4 +1,3 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Ledger;
 using Quickq.Spool;
@@ -108,18 +107,20 @@ internal sealed class ExpiredMessages(string spoolPath, DeliveryLedger ledger, E
     internal static int Expire_NeedsTransaction(SqliteConnection connection, long[] messages, long now)
     {
         int expired = 0;
-        foreach (long server in connection.Query<long>("SELECT id FROM server WHERE pending > 0 OR deferred > 0").AsList())
+        foreach (long server in connection.ReadRows("SELECT id FROM server WHERE pending > 0 OR deferred > 0", row => row.GetInt64(0)))
         {
             var change = new BacklogChange();
             foreach (string state in (ReadOnlySpan<string>)[DeliveryState.Pending, DeliveryState.Deferred])
             {
                 int rows = connection.Execute(
                     $"""
-                    UPDATE delivery SET state = 'expired', settled_at = @now, next_attempt_at = NULL, reason = 'its time to live ran out'
-                    WHERE message IN ({string.Join(',', messages)}) AND server = @server AND state = @state
-                      AND (SELECT expires_at FROM message WHERE seq = delivery.message) <= @now
+                    UPDATE delivery SET state = 'expired', settled_at = $now, next_attempt_at = NULL, reason = 'its time to live ran out'
+                    WHERE message IN ({string.Join(',', messages)}) AND server = $server AND state = $state
+                      AND (SELECT expires_at FROM message WHERE seq = delivery.message) <= $now
                     """,
-                    new { server, state, now });
+                    ("$server", server),
+                    ("$state", state),
+                    ("$now", now));
                 change.Move(state, DeliveryState.Expired, rows);
                 expired += rows;
             }

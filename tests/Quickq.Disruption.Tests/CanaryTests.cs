@@ -128,7 +128,7 @@ public sealed class CanaryTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
     {
         Write(Configure());
         var ends = new List<int>();
-        foreach (int descriptors in new[] { 20, 40, 60, 80, 100, 130, 160, 200 })
+        foreach (int descriptors in new[] { 4, 6, 8, 10, 14, 20, 40, 60, 80, 100, 130, 160, 200 })
         {
             using var agent = AgentProcess.Start(
                 _spool.Path, ["--config", _put.File("quickq.json"), "--verbosity", "trace"], Environment(), inside: null, "prlimit", $"--nofile={descriptors}", "--core=0");
