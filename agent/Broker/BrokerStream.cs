@@ -9,7 +9,8 @@ namespace Quickq.Agent.Broker;
 /// </summary>
 /// <remarks>
 /// <para>Guarantees: bytes go out in the order of writing, at once when nothing is on its way, else as soon as what is on its way has gone; a writer waits when
-/// <see cref="Capacity"/> bytes wait; an error of the connection comes with the next write. What is gathered and not sent when the connection closes goes nowhere.</para>
+/// <see cref="Capacity"/> bytes wait; an error of the connection comes with the next write. What is gathered and not sent when the connection closes goes nowhere.
+/// What is larger than <see cref="LargestGathered"/> is not copied: a call for itself is little beside its bytes.</para>
 /// <para>One writer at a time, as the client is. Everything read or written goes through the inner stream: nothing can go past TLS in plain.
 /// The client's own TLS is not used: it has no way to send the certificates between the agent's and the authority, and brokers that know the authority
 /// alone then refuse it.</para>
@@ -18,6 +19,8 @@ internal sealed class BrokerStream : NetworkStream
 {
     /// <summary>More than this is not gathered. Twice that is held: one part is filled while the other goes.</summary>
     public const int Capacity = 64 * 1024;
+
+    public const int LargestGathered = 16 * 1024;
 
     private readonly Stream _inner;
     private readonly Lock _gate = new();
@@ -108,7 +111,7 @@ internal sealed class BrokerStream : NetworkStream
 
     private static NotSupportedException OnlyAsynchronous() => new("the stream of a broker is read and written asynchronously");
 
-    /// <summary>False when there is no room: always for what is larger than the whole.</summary>
+    /// <summary>False when there is no room, and for what is too large to be copied.</summary>
     private bool TryGather_NeedsLock(ReadOnlySpan<byte> bytes)
     {
         if (_failure is { } failure)
@@ -116,7 +119,7 @@ internal sealed class BrokerStream : NetworkStream
             throw new IOException(failure.Message, failure);
         }
 
-        if (bytes.Length > Capacity - _count)
+        if (bytes.Length > LargestGathered || bytes.Length > Capacity - _count)
         {
             return false;
         }
@@ -146,7 +149,7 @@ internal sealed class BrokerStream : NetworkStream
 
                 if (!_sending)
                 {
-                    break; // all is gone, and this is larger than the whole: it goes by itself, with nothing to overtake
+                    break; // all is gone, and this is too large to be gathered: it goes by itself, with nothing to overtake
                 }
 
                 room = (_room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;

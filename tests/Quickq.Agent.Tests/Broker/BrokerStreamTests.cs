@@ -30,7 +30,7 @@ public sealed class BrokerStreamTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task Bytes_arrive_in_the_order_of_writing_whatever_the_sizes()
     {
-        byte[][] parts = [.. Enumerable.Range(0, 400).Select(_ => Some.Bytes(Some.Number(1, 10) switch { 1 => BrokerStream.Capacity * 3, 2 => BrokerStream.Capacity, _ => Some.Number(1, 2_000) }))];
+        byte[][] parts = [.. Enumerable.Range(0, 400).Select(_ => Some.Bytes(Some.Number(1, 10) switch { 1 => BrokerStream.Capacity * 3, 2 => BrokerStream.LargestGathered, _ => Some.Number(1, 2_000) }))];
         byte[] expected = [.. parts.SelectMany(part => part)];
         Task<byte[]> received = ReceiveAsync(expected.Length);
 
