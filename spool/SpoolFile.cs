@@ -198,16 +198,9 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>A connection with the pragmas of every Quickq program, to a file that is known to exist.</summary>
     internal static SqliteConnection Connect(string path)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
-        {
-            DataSource = path,
-            Mode = SqliteOpenMode.ReadWrite,
-            Pooling = false,
-        }.ToString());
+        var connection = new SpoolConnection(path);
         try
         {
-            connection.Open();
-
             // busy_timeout only matters against programs that do not know the lock.
             connection.Execute("PRAGMA busy_timeout=5000; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY");
             return connection;

@@ -22,7 +22,7 @@ internal sealed class BrokerSocket : ITcpClient
     private const int LastAcknowledged = 56;
 
     private readonly TimeSpan _unacknowledged;
-    private TlsStream? _encrypted;
+    private BrokerStream? _encrypted;
 
     private BrokerSocket(AddressFamily family, TimeSpan unacknowledged)
     {
@@ -80,7 +80,7 @@ internal sealed class BrokerSocket : ITcpClient
     }
 
     /// <summary>Makes the TLS handshake: from then on the client, which knows nothing of it, gets the encrypted stream.</summary>
-    public async Task EncryptAsync(SslClientAuthenticationOptions options, CancellationToken limit) => _encrypted = await TlsStream.OpenAsync(Client, options, limit);
+    public async Task EncryptAsync(SslClientAuthenticationOptions options, CancellationToken limit) => _encrypted = await BrokerStream.EncryptAsync(Client, options, limit);
 
     /// <summary>
     /// While the broker blocks us it reads nothing, and the kernel counts a full receive buffer at the peer as silence
@@ -121,7 +121,7 @@ internal sealed class BrokerSocket : ITcpClient
 
     public Task ConnectAsync(IPAddress host, int port, CancellationToken cancellationToken = default) => Task.CompletedTask;
 
-    public NetworkStream GetStream() => _encrypted ?? new NetworkStream(Client, ownsSocket: false);
+    public NetworkStream GetStream() => _encrypted ?? BrokerStream.Over(Client);
 
     public void Close() => Client.Dispose();
 

@@ -35,6 +35,9 @@ internal sealed class SpoolFeed : IDisposable
 
     private readonly long _server;
     private readonly SpoolFile _file;
+    private SqliteConnection? _preparedFor;
+    private SqliteCommand _selectPage = null!;
+    private SqliteCommand _selectPageBut = null!;
 
     public SpoolFeed(string path, long server)
     {
@@ -67,9 +70,10 @@ internal sealed class SpoolFeed : IDisposable
     /// <param name="but">Exchanges whose messages are passed by: whoever wants them later goes back for them.</param>
     public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
     {
+        Prepare();
         if (but.Count == 0)
         {
-            return Read(SelectPage, maxCount, maxBytes, barrier, but);
+            return Read(_selectPage, maxCount, maxBytes, barrier);
         }
 
         // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
@@ -77,7 +81,7 @@ internal sealed class SpoolFeed : IDisposable
         try
         {
             long after = Position;
-            IReadOnlyList<FeedMessage> page = Read(SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), maxCount, maxBytes, barrier, but);
+            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", but.ToJsonList()), maxCount, maxBytes, barrier);
             if (page.Count == 0 && _file.Connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
             {
                 // All that is left is passed by: not to be looked through again at every change of the spool.
@@ -97,23 +101,18 @@ internal sealed class SpoolFeed : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private List<FeedMessage> Read(string sql, int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
+    private List<FeedMessage> Read(SqliteCommand select, int maxCount, long maxBytes, long barrier)
     {
+        select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount);
+        using SqliteDataReader row = select.ExecuteReader();
         var page = new List<FeedMessage>(Math.Min(maxCount, 256));
         long bytes = 0;
-        using SqliteCommand select = _file.Connection.Prepare(sql, "$server", "$after", "$barrier", "$count", "$but");
-        select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount).Set("$but", but.ToJsonList());
-        using SqliteDataReader row = select.ExecuteReader();
-        while (row.Read())
+        while (bytes < maxBytes && row.Read())
         {
             FeedMessage message = ReadMessage(row);
             page.Add(message);
             bytes += message.Body.Length;
             Position = message.Seq;
-            if (bytes >= maxBytes)
-            {
-                break;
-            }
         }
 
         return page;
@@ -123,6 +122,19 @@ internal sealed class SpoolFeed : IDisposable
         row.GetInt64(0), row.GetString(1), row.TextOrNull(2), row.GetString(3), row.GetString(4), row.NumberOrNull(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
 
     private static FeedMarks ReadMarks(SqliteDataReader row) => new(row.GetInt64(0) != 0, row.NumberOrNull(1), row.GetInt64(2), row.GetInt64(3) != 0);
+
+    private void Prepare()
+    {
+        if (ReferenceEquals(_preparedFor, _file.Connection))
+        {
+            return;
+        }
+
+        _selectPage = _file.Connection.Prepare(SelectPage, "$server", "$after", "$barrier", "$count");
+        _selectPageBut = _file.Connection.Prepare(
+            SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
+        _preparedFor = _file.Connection;
+    }
 
     private static SpoolFile OpenFile(string path)
     {

@@ -15,6 +15,9 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
     private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
 
+    /// <summary>While the window is full: so long until marks of the spool are looked at without a reason.</summary>
+    private static readonly TimeSpan LookMeanwhile = TimeSpan.FromSeconds(1);
+
     private const int MaxPage = 256;
 
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
@@ -90,7 +93,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         (int count, long bytes) = window.Room();
         if (count < _worthwhileRoom)
         {
-            await WaitAsync(connection, stopTaking, "for confirms", limit: null, window.WaitForRoomAsync(_worthwhileRoom));
+            // Not for the spool: the ledger's own commits would wake the signal's thread again and again.
+            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, window.WaitForRoomAsync(_worthwhileRoom));
             return;
         }
 
@@ -237,19 +241,24 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         report(state, connection.Endpoint, reason is null ? null : $"{state} by the broker: {reason}");
     }
 
-    /// <summary>Waits for any of: a change of the lanes or of the connection, the given condition, a look into the spool being due, the end.</summary>
-    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
+    /// <summary>Waits for any of: a change of the spool, of the lanes or of the connection, the end, the limit.</summary>
+    private Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null)
     {
-        // Whatever it waits for: the signal's slow poll turns the loop.
-        parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
         if (_armed is null || _armed.IsCompleted)
         {
             _armed = parts.Signal.NextChange;
         }
 
+        return WaitAsync(connection, stopTaking, reason, limit, _armed);
+    }
+
+    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit, Task condition)
+    {
+        // Whatever it waits for: the signal's slow poll or the limit turns the loop.
+        parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
         Task end = Task.Delay(limit ?? Timeout.InfiniteTimeSpan, parts.Clock, ends.Token);
-        await Task.WhenAny(connection.Lost, lanes.Changed.Next, _armed, end, condition ?? end);
+        await Task.WhenAny(connection.Lost, lanes.Changed.Next, condition, end);
         await ends.CancelAsync();
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
@@ -10,13 +9,16 @@ namespace Quickq.Agent.Ledger;
 /// <remarks>
 /// Goes by sequence number, and only to rows that are still there. A confirm always wins: a message that an operator held or cancelled while it was
 /// in flight becomes delivered. A refusal does not undo what an operator said meanwhile.
-/// The delivered ones of a batch, which are nearly all, are written by one statement: running one for each message cost three times the processor time.
+/// The delivered ones of a batch, which are nearly all, are written by one statement: running one for each message cost three times the processor time. Mostly
+/// they are neighbours, and then their first and last number name them all.
 /// </remarks>
 internal sealed class SettlementWriter(RetrySchedule refusals)
 {
+    private readonly List<long> _delivered = [];
     private readonly StringBuilder _numbers = new();
     private SqliteConnection? _preparedFor;
-    private SqliteCommand _deliverPending = null!;
+    private SqliteCommand _deliverRun = null!;
+    private SqliteCommand _deliverNamed = null!;
     private SqliteCommand _selectRow = null!;
     private SqliteCommand _settle = null!;
 
@@ -53,15 +55,15 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
 
     private void Deliver_NeedsTransaction(SettlementBatch batch, List<Settlement> delivered, BacklogChange change)
     {
-        _numbers.Clear().Append('[');
+        _delivered.Clear();
         foreach (Settlement settlement in delivered)
         {
-            _numbers.Append(CultureInfo.InvariantCulture, $"{settlement.Seq},");
+            _delivered.Add(settlement.Seq);
             change.Unrouted += settlement.Unrouted ? 1 : 0;
         }
 
-        _numbers[^1] = ']';
-        int rows = _deliverPending.Set("$numbers", _numbers.ToString())
+        _delivered.Sort();
+        int rows = (IsOneRun(_delivered) ? _deliverRun.Set("$first", _delivered[0]).Set("$last", _delivered[^1]) : _deliverNamed.Set("$numbers", AsJson(_delivered)))
             .Set("$server", batch.Server)
             .Set("$at", delivered[^1].At)
             .Set("$endpoint", batch.Endpoint)
@@ -75,6 +77,26 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
                 Settle_NeedsTransaction(batch, settlement, change);
             }
         }
+    }
+
+    /// <summary>Whether each number follows the one before it: then nothing else is between the first and the last.</summary>
+    private static bool IsOneRun(List<long> sorted)
+    {
+        for (int i = 1; i < sorted.Count; i++)
+        {
+            if (sorted[i] != sorted[i - 1] + 1)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private string AsJson(List<long> numbers)
+    {
+        _numbers.Clear().Append('[').AppendJoin(',', numbers).Append(']');
+        return _numbers.ToString();
     }
 
     private void Settle_NeedsTransaction(SettlementBatch batch, in Settlement settlement, BacklogChange change)
@@ -117,12 +139,11 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
             return;
         }
 
-        _deliverPending = connection.Prepare(
-            """
-            UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = NULL
-            WHERE message IN (SELECT value FROM json_each($numbers)) AND server = $server AND state = 'pending'
-            """,
-            "$numbers", "$server", "$at", "$endpoint");
+        const string Deliver = "UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = NULL WHERE ";
+        _deliverRun = connection.Prepare(
+            Deliver + "server = $server AND message BETWEEN $first AND $last AND state = 'pending'", "$first", "$last", "$server", "$at", "$endpoint");
+        _deliverNamed = connection.Prepare(
+            Deliver + "message IN (SELECT value FROM json_each($numbers)) AND server = $server AND state = 'pending'", "$numbers", "$server", "$at", "$endpoint");
         _selectRow = connection.Prepare("SELECT state, attempts FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
         _settle = connection.Prepare(
             """

@@ -17,6 +17,7 @@ internal sealed class WriteLock : IDisposable
     private readonly string _spool;
     private readonly string _path;
     private int _descriptor;
+    private bool _hadIt;
 
     public WriteLock(string spool)
     {
@@ -29,6 +30,12 @@ internal sealed class WriteLock : IDisposable
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/> when another process held it until the deadline; it names the holder.</exception>
     public void Acquire(TimeSpan deadline)
     {
+        if (_hadIt)
+        {
+            // Whoever waits was woken by our release, but may not have run yet: who comes back at once would take the lock away from him, again and again.
+            Thread.Yield();
+        }
+
         if (TryAcquire())
         {
             return;
@@ -57,9 +64,7 @@ internal sealed class WriteLock : IDisposable
         }
 
         _ = Libc.Flock(_descriptor, Libc.LockUnlock);
-
-        // Whoever waits has been woken, but does not run yet: who comes back at once would take the lock away from him, again and again.
-        Thread.Yield();
+        _hadIt = true;
     }
 
     public void Dispose()

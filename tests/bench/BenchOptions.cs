@@ -12,7 +12,7 @@ internal sealed record BenchOptions
           --messages N    how many messages in each run (for `scale`: the largest backlog; for `fleets`: agents)
           --seconds N     how long a run takes, where it goes by time
           --only TEXT     only contestants whose name contains TEXT
-          --python PATH   an interpreter for `python`, in place of Debian's
+          --python PATH   an interpreter for `python` and `producers`, in place of Debian's
           --long          the long forms: 5 million in `scale` and `backlog`, the whole hour in `hour`
           --help          this
           --write         puts the tables into docs/performance.md too

@@ -17,6 +17,7 @@ internal static class BenchRun
         new("latency",       "from the producer's call to the consumer, at 20, 200 and 2,000 a second",  LatencyComparison.RunAsync),
         new("cli",           "one message by a whole process; many by `add --lines`",                    CliComparison.RunAsync),
         new("python",        "Python's publish and publish_many against bare sqlite3",                   PythonComparison.RunAsync),
+        new("producers",     "fifty producers at once: how long one add takes, and why",                ProducersComparison.RunAsync),
         new("scale",         "backlogs of 10,000 to a million: drain, add, status, in turns",            ScaleComparison.RunAsync),
         new("backlog",       "a million drained and removed: first message, memory, file",               BacklogComparison.RunAsync),
         new("late",          "messages that came before their server was known",                         LateServerComparison.RunAsync),

@@ -15,7 +15,8 @@ public sealed class SettlementCostTests : IDisposable
     // Counted on 2026-11-25: the settlements, the counters, and the two ends of the transaction, whatever the size of the batch.
     private const long StatementsInBatch = 4;
     private const long LogBytes = 232;
-    private const long Allocated = 197;
+    private const long Steps = 75;
+    private const long Allocated = 156;
 
     private readonly TempSpool _spool = new();
     private readonly SettlementWriter _writer = new(RetrySchedule.ForRefusals(() => 0));
@@ -46,6 +47,25 @@ public sealed class SettlementCostTests : IDisposable
 
         Assert.NotEqual(0, statements);
         CountedCost.RequireAtMost($"statements to settle {Batch} messages", statements, StatementsInBatch);
+    }
+
+    [Fact]
+    public void A_settlement_takes_SQLite_no_more_steps_than_it_did()
+    {
+        const int Each = 10;
+        long steps = 0;
+        delegate_progress count = _ =>
+        {
+            steps += Each;
+            return 0;
+        };
+        raw.sqlite3_progress_handler(_file.Connection.Handle!, Each, count, null);
+
+        Settle(1);
+        raw.sqlite3_progress_handler(_file.Connection.Handle!, 0, null, null);
+        GC.KeepAlive(count);
+
+        CountedCost.RequireAtMost("SQLite's steps a settlement", steps / Batch, Steps);
     }
 
     [Fact]

@@ -34,6 +34,21 @@ public sealed class SettlementWriterTests : IDisposable
     }
 
     [Theory]
+    [InlineData(new long[] { 2, 3, 4 }, new long[] { 2, 3, 4 })]
+    [InlineData(new long[] { 4, 2, 3 }, new long[] { 2, 3, 4 })]
+    [InlineData(new long[] { 2, 3, 5 }, new long[] { 2, 3, 5 })]
+    [InlineData(new long[] { 7, 4 }, new long[] { 4, 7 })]
+    [InlineData(new long[] { 2, 2, 4 }, new long[] { 2, 4 })]
+    public void Exactly_the_confirmed_messages_become_delivered_whether_they_are_neighbours_or_not(long[] confirmed, long[] delivered)
+    {
+        Write([.. confirmed.Select(seq => new Settlement(seq, "delivered", Now))]);
+
+        Assert.Equal(delivered, _spool.Query<long>("SELECT message FROM delivery WHERE server = 1 AND state = 'delivered'"));
+        Assert.Equal(0, _spool.Value<int>("SELECT count(*) FROM delivery WHERE server = 2 AND state = 'delivered'"));
+        RequireCountersToMatchRows();
+    }
+
+    [Theory]
     [InlineData("held", "delivered")]
     [InlineData("cancelled", "delivered")]
     [InlineData("rejected", "delivered")]
