@@ -28,8 +28,6 @@ internal sealed class SpoolFile : IDisposable
     private FileIdentity _identity;
     private string _syncNow = "FULL";
     private bool _fullSync;
-    private bool _changed;
-    private TimeSpan _lastHold;
 
     static SpoolFile() => SystemSqlite.BindIfAsked();
 
@@ -50,7 +48,6 @@ internal sealed class SpoolFile : IDisposable
     public static SpoolFile OpenForReading(string path)
     {
         string resolved = RequireExisting(path);
-        AsideFiles.UndoInterrupted(resolved);
         var file = new SpoolFile(resolved, writeLock: null, "FULL");
         try
         {
@@ -83,7 +80,6 @@ internal sealed class SpoolFile : IDisposable
     {
         string resolved = create ? SpoolPath.FollowLinks(path) : RequireExisting(path);
         FileSystemRoom.RequireLocal(resolved);
-        AsideFiles.UndoInterrupted(resolved);
         string? keptLog = create && SpoolCreation.IsMissing(resolved) ? SpoolCreation.CreateIfMissing(resolved) : null;
         var file = new SpoolFile(resolved, new WriteLock(resolved), durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
         try
@@ -99,10 +95,10 @@ internal sealed class SpoolFile : IDisposable
     }
 
     /// <summary>Whether the last <see cref="Write{T}"/> changed any row; one that did not wrote nothing to the disk.</summary>
-    public bool LastWriteChangedRows => _changed;
+    public bool LastWriteChangedRows { get; private set; }
 
     /// <summary>For how long the lock was held the last time.</summary>
-    public TimeSpan LastHold => _lastHold;
+    public TimeSpan LastHold { get; private set; }
 
     /// <summary>Makes the next <see cref="Write{T}"/> sync its commit, and with it every earlier one.</summary>
     public void SyncNextCommit() => _fullSync = true;
@@ -113,15 +109,13 @@ internal sealed class SpoolFile : IDisposable
     {
         SetSync(connection, _fullSync ? "FULL" : _synchronous);
         _fullSync = false;
-        _changed = false;
-
         connection.Execute("BEGIN IMMEDIATE");
         int before = raw.sqlite3_total_changes(connection.Handle!);
         try
         {
             T result = work(connection);
             connection.Execute("COMMIT");
-            _changed = raw.sqlite3_total_changes(connection.Handle!) != before;
+            LastWriteChangedRows = raw.sqlite3_total_changes(connection.Handle!) != before;
             return result;
         }
         catch
@@ -161,7 +155,7 @@ internal sealed class SpoolFile : IDisposable
 
         _lock.Acquire(LockDeadline);
         long since = Stopwatch.GetTimestamp();
-        _changed = false;
+        LastWriteChangedRows = false;
         try
         {
             if (AsideFiles.UndoInterrupted_NeedsLock(Path))
@@ -184,8 +178,8 @@ internal sealed class SpoolFile : IDisposable
         }
         finally
         {
-            _lock.Release(announce: _changed);
-            _lastHold = Stopwatch.GetElapsedTime(since);
+            _lock.Release(announce: LastWriteChangedRows);
+            LastHold = Stopwatch.GetElapsedTime(since);
         }
     }
 
@@ -223,6 +217,19 @@ internal sealed class SpoolFile : IDisposable
 
     private void Open()
     {
+        do
+        {
+            Close();
+            AsideFiles.UndoInterrupted(Path);
+            OpenWhatIsThere();
+
+            // A repair may be putting a fresh file in the place of this one, whose log has gone then: it looks older than it is. A writer sees it under the lock.
+        }
+        while (_lock is null && (AsideFiles.IsExchanging(Path) || FileIdentity.Find(Path)?.Identity != _identity));
+    }
+
+    private void OpenWhatIsThere()
+    {
         try
         {
             // Identity before opening: should the path change in between, the comparison under the lock sees it and opens again.
@@ -250,7 +257,6 @@ internal sealed class SpoolFile : IDisposable
             return false;
         }
 
-        Close();
         Open();
         Connection.Execute("PRAGMA query_only=ON");
         return true;
@@ -266,7 +272,6 @@ internal sealed class SpoolFile : IDisposable
 
         if (_connection is null || now.Value.Identity != _identity)
         {
-            Close();
             Open();
         }
     }

@@ -54,7 +54,7 @@ def _make_needs_lock(resolved: str) -> None:
             os.unlink(left)  # drafts are made under the lock only: its process was killed
         try:
             _write_draft(draft)
-            _sync(draft)
+            rooms.sync(draft)
             if os.path.exists(resolved):  # an empty file
                 os.rename(draft, resolved)
             else:
@@ -64,7 +64,7 @@ def _make_needs_lock(resolved: str) -> None:
                     return  # a program that does not know the lock was first
         finally:
             _remove_draft(draft)
-        _sync(os.path.dirname(resolved))
+        rooms.sync(os.path.dirname(resolved))
     except OSError as error:
         raise _refusal(resolved, error) from None
     except sqlite3.Error as error:
@@ -88,7 +88,7 @@ def _keep_orphan_log(resolved: str) -> None:
     for suffix in ("-shm", "-wal"):
         if os.path.lexists(resolved + suffix):
             os.rename(resolved + suffix, kept + suffix)
-    _sync(os.path.dirname(resolved))
+    rooms.sync(os.path.dirname(resolved))
     log().error(
         "a new spool is made; %s-wal is the log of a spool whose file was removed: messages that were accepted may be in it", kept)
 
@@ -126,14 +126,6 @@ def _remove_draft(draft: str) -> None:
             os.unlink(draft + suffix)
         except FileNotFoundError:
             pass
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refusal(resolved: str, error: OSError) -> SpoolError:

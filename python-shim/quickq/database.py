@@ -83,11 +83,17 @@ class SpoolFile:
         try:
             if creation.is_missing(self.path):
                 raise failure.not_found(self.path)
-            repair.undo_interrupted(self.path)
-            if self._connection is not None and not self._is_current():
+            while True:
+                repair.undo_interrupted(self.path)
+                if self._connection is not None and not self._is_current():
+                    self._close(0)
+                with processes.sqlite_gate:
+                    if self._connection is None:
+                        self._guarded(lambda cursor: None)
+                    if not repair.is_exchanging(self.path) and self._is_current():
+                        return self._guarded(work)
+                # A repair is putting a fresh file in the place of this one. Its log may have gone already: then it looks older than it is.
                 self._close(0)
-            with processes.sqlite_gate:
-                return self._guarded(work)
         finally:
             self._end_turn()
 

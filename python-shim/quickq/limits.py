@@ -113,10 +113,10 @@ class Limits:
         for name, value in rows:
             try:
                 number = int(value)
-            except ValueError:
+            except (TypeError, ValueError):
                 raise spool_error(
-                    "NewerFormat", self._path, "the setting {} of the spool {} is not a number".format(name, self._path),
-                    "correct it in the agent's configuration and restart the agent") from None
+                    "Damaged", self._path, "the spool {} is damaged: the setting {} is not a number".format(self._path, name or ""),
+                    "run 'quickq-spool check --repair'; an agent does it when it starts") from None
             if name in values:
                 values[name] = number
         return values

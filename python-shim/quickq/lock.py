@@ -1,8 +1,8 @@
 """The one lock of a spool: an exclusive ``flock(2)`` on ``spool.db.lock``.
 
 Every writer of every language holds it around each write transaction and each checkpoint: SQLite's WAL-reset bug
-(3.7.0-3.51.2) needs an overlap of the two, and the wait is fair. Lock first, then BEGIN, never the other way; never held
-while waiting for input, output or the network. One instance belongs to one thread at a time.
+(3.7.0-3.51.2) needs an overlap of the two. Who has to wait is served in the order of ``lock_queue``. Lock first, then BEGIN,
+never the other way; never held while waiting for input, output or the network. One instance belongs to one thread at a time.
 """
 
 import errno
@@ -13,13 +13,15 @@ import threading
 import time
 from typing import Optional
 
-from . import paths, processes
+from . import lock_queue, paths, processes
 from .errors import SpoolError, spool_error
 from .failure import disk_full
 
 #: How long a writer waits for the lock before it says "try later".
 DEADLINE = 30.0
 
+#: How long to stand in line behind somebody who does not go on, a process that was stopped for instance, before passing him.
+_PATIENCE = 2.0
 _GROUP_MAY_USE = 0o660
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _RECORD = "hhqqi4x"  # struct flock of 64-bit Linux
@@ -32,6 +34,7 @@ class WriteLock:
         self._spool = spool
         self._path = paths.lock_file(spool)
         self._descriptor = open_lock_file(self._path, spool)
+        self._passed = -1
 
     def acquire(self, deadline: float = DEADLINE) -> None:
         """Returns when the lock is held. Raises ``SpoolBusy``, naming the holder, at the deadline."""
@@ -43,7 +46,7 @@ class WriteLock:
             "try later; if the holder hangs, end it")
 
     def try_acquire(self) -> bool:
-        """Takes the lock if it is free now."""
+        """Takes the lock if it is free now and nobody waits for it."""
         return self._try()
 
     def release(self, committed: bool) -> None:
@@ -55,14 +58,17 @@ class WriteLock:
             except OSError:
                 pass
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        # Whoever waits has been woken, but does not run yet: who comes back at once would take the lock away from him, again and again.
-        os.sched_yield()
 
     def close(self) -> None:
         """Closes the lock file; a lock that is held goes with it."""
         processes.close_lock_descriptor(self._descriptor)
 
     def _try(self) -> bool:
+        if self._passed >= 0 and not lock_queue.is_taken_up_to(self._descriptor, self._passed):
+            self._passed = -1  # those who did not go on are gone
+        return not lock_queue.has_waiters(self._descriptor, self._passed) and self._try_past_the_line()
+
+    def _try_past_the_line(self) -> bool:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -72,30 +78,39 @@ class WriteLock:
         return True
 
     def _wait(self, deadline: float) -> bool:
-        # The blocking call has no deadline of its own: it runs on a thread with a descriptor of its own, abandoned at the deadline.
+        # The blocking calls have no deadline of their own: they run on a thread with a descriptor of its own, abandoned at the deadline.
         wait = _BlockedWait(open_lock_file(self._path, self._spool))
+        wait.line_up(self._passed)
+        held = self._take(wait, min(deadline, _PATIENCE))
+        if held is None and deadline > _PATIENCE:
+            self._passed = -1 if wait.place is None else wait.place
+            held = self._take(_BlockedWait(open_lock_file(self._path, self._spool)), deadline - _PATIENCE)
+        if held is None:
+            return False
+        if held != self._descriptor:
+            previous, self._descriptor = self._descriptor, held
+            processes.close_lock_descriptor(previous)
+        return True
+
+    def _take(self, wait: "_BlockedWait", seconds: float) -> Optional[int]:
+        """The descriptor that holds the lock, or None after so long."""
         try:
             wait.start()
         except RuntimeError:
             # No thread can be started any more, as at the end of the interpreter.
             wait.abandon()
-            return self._poll(deadline)
+            return self._descriptor if self._poll(seconds) else None
         try:
-            held = wait.take(deadline)
+            return wait.take(seconds)
         except BaseException:
             wait.abandon()
             raise
-        if held is None:
-            return False
-        previous, self._descriptor = self._descriptor, held
-        processes.close_lock_descriptor(previous)
-        return True
 
     def _poll(self, deadline: float) -> bool:
         end = time.monotonic() + deadline
         while time.monotonic() < end:
             time.sleep(0.005)  # only where no thread can be started: flock has no wait with a deadline
-            if self._try():
+            if self._try_past_the_line():
                 return True
         return False
 
@@ -115,7 +130,7 @@ class WriteLock:
 
 
 class _BlockedWait:
-    """A thread that waits in ``flock`` without a deadline, and closes its descriptor when nobody wants it any more."""
+    """A thread that waits for the lock without a deadline, and closes its descriptor when nobody wants it any more."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -124,6 +139,13 @@ class _BlockedWait:
         self._abandoned = False
         self._held = False
         self._running = False
+        self._passed = -1
+        self.place = None  # type: Optional[int]
+
+    def line_up(self, passed: int) -> None:
+        """Takes a place in line; the places up to ``passed`` do not count. Without this it waits whoever stands in line."""
+        self._passed = passed
+        self.place = lock_queue.take_place(self._descriptor)
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="quickq lock", daemon=True).start()
@@ -131,10 +153,10 @@ class _BlockedWait:
 
     def take(self, deadline: float) -> Optional[int]:
         """The descriptor that holds the lock, or None at the deadline."""
-        self._done.wait(deadline)
+        if not self._done.wait(deadline):
+            self.abandon()
         with self._gate:
-            self._abandoned = not self._held
-            return self._descriptor if self._held else None
+            return self._descriptor if self._held and not self._abandoned else None
 
     def abandon(self) -> None:
         """Lets the lock go, now or when it comes."""
@@ -142,18 +164,27 @@ class _BlockedWait:
             self._abandoned = True
             if self._held or not self._running:
                 processes.close_lock_descriptor(self._descriptor)
+            elif not self._done.is_set():
+                self._leave_place()
 
     def _run(self) -> None:
         try:
+            if self.place is not None:
+                lock_queue.await_turn(self._descriptor, self.place, self._passed)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             held = True
         except OSError:
             held = False  # the caller reports it as a lock that was not to be had
         with self._gate:
+            self._leave_place()
             self._held = held and not self._abandoned
             if not self._held:
                 processes.close_lock_descriptor(self._descriptor)
-        self._done.set()
+            self._done.set()
+
+    def _leave_place(self) -> None:
+        if self.place is not None:
+            lock_queue.leave(self._descriptor, self.place)
 
 
 def open_lock_file(path: str, spool: str) -> int:

@@ -8,11 +8,17 @@ import os
 
 from . import paths
 from .lock import WriteLock
+from .rooms import sync
+
+
+def is_exchanging(resolved: str) -> bool:
+    """Whether a repair is putting the fresh spool in its place, or was interrupted in that."""
+    return os.path.lexists(paths.repair_mark(resolved))
 
 
 def undo_interrupted(resolved: str) -> None:
     """Before SQLite opens the spool: waits for an exchange, and undoes one that was interrupted."""
-    if not os.path.lexists(paths.repair_mark(resolved)):
+    if not is_exchanging(resolved):
         return
     lock = WriteLock(resolved)
     try:
@@ -24,8 +30,7 @@ def undo_interrupted(resolved: str) -> None:
 
 def undo_interrupted_needs_lock(resolved: str) -> bool:
     """True when there was one: what this process has open of the spool is then to be opened anew."""
-    mark = paths.repair_mark(resolved)
-    if not os.path.lexists(mark):
+    if not is_exchanging(resolved):
         return False
     now = os.stat(resolved)
     for aside in glob.glob(glob.escape(resolved) + ".damaged-*"):
@@ -37,5 +42,6 @@ def undo_interrupted_needs_lock(resolved: str) -> bool:
                     if os.path.lexists(aside + suffix):
                         os.unlink(aside + suffix)  # two names of one file: then a rename does nothing
             break
-    os.unlink(mark)
+    sync(os.path.dirname(resolved))  # the log has its name before the mark is gone
+    os.unlink(paths.repair_mark(resolved))
     return True

@@ -38,11 +38,10 @@ internal sealed record SpoolLimits
         using SqliteDataReader reader = selectSettings.ExecuteReader();
         while (reader.Read())
         {
-            string name = reader.GetString(0);
-            if (!long.TryParse(reader.GetString(1), NumberStyles.Integer, CultureInfo.InvariantCulture, out long value))
+            string name = reader.TextOrNull(0) ?? "";
+            if (!long.TryParse(reader.TextOrNull(1), NumberStyles.Integer, CultureInfo.InvariantCulture, out long value))
             {
-                throw new SpoolException(SpoolFault.NewerFormat, path, $"the setting {name} of the spool {path} is not a number",
-                    "correct it in the agent's configuration and restart the agent");
+                throw new SpoolException(SpoolFault.Damaged, path, $"the spool {path} is damaged: the setting {name} is not a number", "run 'quickq-spool check --repair'; an agent does it when it starts");
             }
 
             limits = name switch

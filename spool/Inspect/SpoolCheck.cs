@@ -9,7 +9,7 @@ namespace Quickq.Spool;
 /// <remarks>Reads the whole file. While it does, the write-ahead log cannot be cut back: best run when little is going on.</remarks>
 public static class SpoolCheck
 {
-    private const string Integrity = "integrity", Counters = "counters";
+    private const string Integrity = "integrity", Settings = "settings", Counters = "counters";
 
     /// <summary>Everything that was looked at, in the order in which it was.</summary>
     /// <exception cref="SpoolException">There is no spool, it is not one, no permission, a newer format.</exception>
@@ -51,6 +51,7 @@ public static class SpoolCheck
     private static void CheckContent(SpoolFile file, List<CheckFinding> findings)
     {
         Guarded(findings, Integrity, () => CheckIntegrity(file));
+        Guarded(findings, Settings, () => file.Read(connection => CheckSettings(connection, file.Path)));
         Guarded(findings, Counters, () => file.Read(CheckCounters));
     }
 
@@ -118,6 +119,13 @@ public static class SpoolCheck
 
         return found;
     });
+
+    private static List<CheckFinding> CheckSettings(SqliteConnection connection, string path)
+    {
+        using SqliteCommand settings = SpoolLimits.Select(connection);
+        _ = SpoolLimits.Read(settings, path);
+        return [];
+    }
 
     private static List<CheckFinding> CheckCounters(SqliteConnection connection)
     {
@@ -193,7 +201,7 @@ public static class SpoolCheck
         using SqliteDataReader row = select.ExecuteReader();
         while (row.Read())
         {
-            servers.Add((row.GetInt64(0), row.GetString(1)));
+            servers.Add((row.GetInt64(0), row.TextOrNull(1) ?? "a server without a name"));
         }
 
         return servers;
@@ -203,7 +211,7 @@ public static class SpoolCheck
 }
 
 /// <summary>What a check found.</summary>
-/// <param name="Check">What was looked at: <c>sqlite</c>, <c>readers</c>, <c>leftOver</c> (only where something is), <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
+/// <param name="Check">What was looked at: <c>sqlite</c>, <c>readers</c>, <c>leftOver</c> (only where something is), <c>fileSystem</c>, <c>permissions</c>, <c>integrity</c>, <c>settings</c>, <c>counters</c>, <c>space</c>, <c>agent</c>.</param>
 /// <param name="Level">How bad it is.</param>
 /// <param name="Text">What was found.</param>
 public sealed record CheckFinding(string Check, CheckLevel Level, string Text);

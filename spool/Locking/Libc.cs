@@ -8,7 +8,8 @@ internal static partial class Libc
     public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoFollow = 0x20000, CloseOnExec = 0x80000;
     public const int LockShared = 1, LockExclusive = 2, LockNonBlocking = 4, LockUnlock = 8;
     public const int GetRecordLock = 5, SetRecordLock = 6;
-    public const short WriteLockType = 1, UnlockedType = 2;
+    public const int GetFileRecordLock = 36, SetFileRecordLock = 37, SetFileRecordLockOrWait = 38;
+    public const short ReadLockType = 0, WriteLockType = 1, UnlockedType = 2;
     public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
     public const int PollIn = 1;
     public const int SinceBoot = 7;

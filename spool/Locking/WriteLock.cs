@@ -8,20 +8,28 @@ namespace Quickq.Spool.Locking;
 /// around each write transaction and each checkpoint.
 /// </summary>
 /// <remarks>
-/// It makes the overlap that SQLite's WAL-reset bug needs (3.7.0-3.51.2) impossible among Quickq's processes, and gives a fair
-/// wait in place of SQLite's polling. Lock first, then BEGIN, never the other way; never held while waiting for input,
-/// output or the network. One instance belongs to one thread at a time.
+/// It makes the overlap that SQLite's WAL-reset bug needs (3.7.0-3.51.2) impossible among Quickq's processes. Who has to wait is served in the order of
+/// <see cref="LockQueue"/>. Lock first, then BEGIN, never the other way; never held while waiting for input, output or the network. One instance belongs to one
+/// thread at a time.
 /// </remarks>
 internal sealed class WriteLock : IDisposable
 {
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(2);
+
     private readonly string _spool;
     private readonly string _path;
+    private readonly TimeSpan _patience;
     private int _descriptor;
-    private bool _hadIt;
+    private long _passed = -1;
 
-    public WriteLock(string spool)
+    /// <summary>Opens the lock file of a spool.</summary>
+    /// <param name="spool">The spool, links followed.</param>
+    /// <param name="patience">How long to stand in line behind somebody who does not go on, a process that was stopped for instance, before passing him; 2 s unless told.</param>
+    /// <exception cref="SpoolException">The file cannot be opened or made.</exception>
+    public WriteLock(string spool, TimeSpan? patience = null)
     {
         _spool = spool;
+        _patience = patience ?? DefaultPatience;
         _path = SpoolPath.LockFile(spool);
         _descriptor = LockFile.Open(_path, spool);
     }
@@ -30,20 +38,21 @@ internal sealed class WriteLock : IDisposable
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/> when another process held it until the deadline; it names the holder.</exception>
     public void Acquire(TimeSpan deadline)
     {
-        if (_hadIt)
-        {
-            // Whoever waits was woken by our release, but may not have run yet: who comes back at once would take the lock away from him, again and again.
-            Thread.Yield();
-        }
-
-        if (TryAcquire())
+        if (!MustQueue() && TryAcquire())
         {
             return;
         }
 
-        // The blocking call has no deadline of its own: it runs on a thread with a descriptor of its own, abandoned at the deadline.
-        var wait = new BlockedWait(LockFile.Open(_path, _spool));
-        if (wait.Take(deadline) is not { } held)
+        // The blocking calls have no deadline of their own: they run on a thread with a descriptor of its own, abandoned at the deadline.
+        var inLine = new BlockedWait(LockFile.Open(_path, _spool));
+        int? got = inLine.TakeInLine(Shorter(deadline, _patience), _passed);
+        if (got is null && deadline > _patience)
+        {
+            _passed = inLine.Place ?? -1;
+            got = new BlockedWait(LockFile.Open(_path, _spool)).Take(deadline - _patience);
+        }
+
+        if (got is not { } held)
         {
             throw new SpoolException(SpoolFault.Busy, _spool,
                 $"the spool was locked for {deadline.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} s{HolderText()}",
@@ -64,7 +73,6 @@ internal sealed class WriteLock : IDisposable
         }
 
         _ = Libc.Flock(_descriptor, Libc.LockUnlock);
-        _hadIt = true;
     }
 
     public void Dispose()
@@ -76,9 +84,21 @@ internal sealed class WriteLock : IDisposable
         }
     }
 
-    private bool TryAcquire()
+    private bool MustQueue()
     {
         ObjectDisposedException.ThrowIf(_descriptor < 0, this);
+        if (_passed >= 0 && !LockQueue.IsTakenUpTo(_descriptor, _passed))
+        {
+            _passed = -1; // those who did not go on are gone
+        }
+
+        return LockQueue.HasWaiters(_descriptor, _passed);
+    }
+
+    private static TimeSpan Shorter(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private bool TryAcquire()
+    {
         while (Libc.Flock(_descriptor, Libc.LockExclusive | Libc.LockNonBlocking) != 0)
         {
             int error = Marshal.GetLastPInvokeError();
@@ -117,27 +137,48 @@ internal sealed class WriteLock : IDisposable
         return "";
     }
 
-    /// <summary>A thread that waits in <c>flock</c> without a deadline, and closes its descriptor when nobody wants it any more.</summary>
+    /// <summary>A thread that waits for the lock without a deadline, and closes its descriptor when nobody wants it any more.</summary>
     private sealed class BlockedWait(int descriptor)
     {
         private readonly Lock _gate = new();
         private readonly ManualResetEventSlim _done = new();
         private bool _abandoned;
-        private bool _held;
+        private bool _held, _ended;
 
-        public int? Take(TimeSpan deadline)
+        /// <summary>The place it had in the line, if any.</summary>
+        public long? Place { get; private set; }
+
+        /// <summary>Waits in line; the places up to <paramref name="passed"/> do not count. Null at the deadline.</summary>
+        public int? TakeInLine(TimeSpan deadline, long passed)
         {
-            new Thread(Run, 128 * 1024) { IsBackground = true, Name = "spool lock" }.Start();
+            Place = LockQueue.TakePlace(descriptor);
+            return Take(deadline, passed);
+        }
+
+        /// <summary>Waits for the lock whoever stands in line. Null at the deadline.</summary>
+        public int? Take(TimeSpan deadline, long passed = -1)
+        {
+            new Thread(() => Run(passed), 128 * 1024) { IsBackground = true, Name = "spool lock" }.Start();
             _done.Wait(deadline);
             lock (_gate)
             {
                 _abandoned = !_held;
+                if (!_ended)
+                {
+                    LeavePlace();
+                }
+
                 return _held ? descriptor : null;
             }
         }
 
-        private void Run()
+        private void Run(long passed)
         {
+            if (Place is { } place)
+            {
+                LockQueue.AwaitTurn(descriptor, place, passed);
+            }
+
             int result;
             do
             {
@@ -147,7 +188,9 @@ internal sealed class WriteLock : IDisposable
 
             lock (_gate)
             {
+                LeavePlace();
                 _held = result == 0 && !_abandoned;
+                _ended = true;
                 if (!_held)
                 {
                     Libc.Close(descriptor);
@@ -155,6 +198,14 @@ internal sealed class WriteLock : IDisposable
             }
 
             _done.Set();
+        }
+
+        private void LeavePlace()
+        {
+            if (Place is { } place)
+            {
+                LockQueue.Leave(descriptor, place);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ internal static class AsideFiles
         resolved + Mark + SpoolTime.FromMicroseconds(repairedAt).UtcDateTime.ToString(TimeForm, CultureInfo.InvariantCulture);
 
     /// <summary>Whether a repair is putting the fresh spool in its place, or was interrupted in that.</summary>
-    private static bool IsExchanging(string resolved) => FileIdentity.Find(SpoolPath.RepairMark(resolved)) is not null;
+    public static bool IsExchanging(string resolved) => FileIdentity.Find(SpoolPath.RepairMark(resolved)) is not null;
 
     /// <summary>Before SQLite opens the spool: waits for an exchange, and undoes one that was interrupted. Without its log the spool would look older than it is.</summary>
     public static void UndoInterrupted(string resolved)

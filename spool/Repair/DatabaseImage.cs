@@ -37,9 +37,10 @@ internal sealed class DatabaseImage : IDisposable
     /// <exception cref="IOException">It cannot be read.</exception>
     public static DatabaseImage Open(string path, string logPath)
     {
-        // FileShare.ReadWrite: .NET would take a lock of its own on the file otherwise.
-        FileStream main = Open(path);
-        var image = new DatabaseImage(main, File.Exists(logPath) ? Open(logPath) : null);
+        FileStream main = LiveFile.Read(path);
+
+        // SQLite holds no locks on the log: it may be closed.
+        var image = new DatabaseImage(main, File.Exists(logPath) ? new FileStream(logPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1) : null);
         try
         {
             image.ReadHeader();
@@ -87,13 +88,7 @@ internal sealed class DatabaseImage : IDisposable
     /// <summary>Whether the pointer map calls a page free: what it holds was deleted.</summary>
     public bool IsFree(uint page) => ReadPointer(page).Kind == FreePage;
 
-    public void Dispose()
-    {
-        _main.Dispose();
-        _log?.Dispose();
-    }
-
-    private static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+    public void Dispose() => _log?.Dispose();
 
     private static bool TryRead(FileStream file, long offset, Span<byte> into)
     {

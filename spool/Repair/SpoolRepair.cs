@@ -36,6 +36,7 @@ public static class SpoolRepair
 
             RepairReport report = Replace_NeedsLock(resolved, clock.NowMicroseconds());
             replaced = true;
+            LiveFile.CloseReplaced(resolved);
             return report;
         }
         catch (SqliteException failure)
@@ -53,7 +54,7 @@ public static class SpoolRepair
         }
     }
 
-    /// <summary>Whether the file calls itself a spool, or holds all tables of one: a bit of the header may have gone bad. Only where this process has not opened it through SQLite: closing drops SQLite's locks.</summary>
+    /// <summary>Whether the file calls itself a spool, or holds all tables of one: a bit of the header may have gone bad.</summary>
     internal static bool IsOurs(string resolved)
     {
         try
@@ -82,7 +83,9 @@ public static class SpoolRepair
             throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}", $"name another with --spool or {SpoolPath.Variable}");
         }
 
-        if (!IsOurs(resolved))
+        // As long as SQLite can read it, SQLite tells.
+        using SpoolFile? readable = TryOpen(resolved);
+        if (readable is null && !IsOurs(resolved))
         {
             throw SpoolSchema.NotASpool(resolved);
         }
@@ -90,16 +93,31 @@ public static class SpoolRepair
 
     private static bool IsSound(string resolved)
     {
+        using SpoolFile? file = TryOpen(resolved);
         try
         {
-            using SpoolFile file = SpoolFile.OpenForReading(resolved);
-            return SpoolCheck.FindDamage(file).Count == 0;
+            return file is not null && SpoolCheck.FindDamage(file).Count == 0;
         }
-        catch (SpoolException unreadable) when (unreadable.Fault is SpoolFault.Damaged or SpoolFault.NotASpool or SpoolFault.InputOutput)
+        catch (SpoolException unreadable) when (IsUnreadable(unreadable))
         {
-            return false; // its header says that it is a spool: SQLite cannot read it any more
+            return false;
         }
     }
+
+    /// <summary>Null when SQLite cannot read it (any more).</summary>
+    private static SpoolFile? TryOpen(string resolved)
+    {
+        try
+        {
+            return SpoolFile.OpenForReading(resolved);
+        }
+        catch (SpoolException unreadable) when (IsUnreadable(unreadable))
+        {
+            return null;
+        }
+    }
+
+    private static bool IsUnreadable(SpoolException failure) => failure.Fault is SpoolFault.Damaged or SpoolFault.NotASpool or SpoolFault.InputOutput;
 
     private static RepairReport Replace_NeedsLock(string resolved, long now)
     {

@@ -28,11 +28,26 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         Rescue(image, "tally", replace: true);
         Rescue(image, "server");
         Rescue(image, "suspension");
-        bool messagesIncomplete = Rescue(image, "message", accepts: static row => (long)row[0] > 0 && IsReadable((string)row[4])).HasGaps;
-        TableRescue deliveryRows = Rescue(image, "delivery", accepts: static row => (long)row[0] > 0 && DeliveryState.All.Contains((string)row[2], StringComparer.Ordinal));
+        bool anyMisplaced = false;
+        using var messages = new TableRescue(image, fresh, TableLayout.Of(fresh, "message"))
+        {
+            Accepts = static row => (long)row[0] > 0 && IsReadable((string)row[4]),
+            OnMisplaced = _ => anyMisplaced = true,
+        };
+        messages.Run();
+        var misplaced = new List<(long Message, long Server)>();
+        TableRescue deliveryRows = Rescue(image, "delivery", accepts: static row => (long)row[0] > 0 && DeliveryState.All.Contains((string)row[2], StringComparer.Ordinal),
+            onMisplaced: row => misplaced.Add(((long)row[0], (long)row[1])));
         bool deliveriesIncomplete = deliveryRows.HasGaps;
         bool unassignedIncomplete = Rescue(image, "unassigned").HasGaps;
         long lastGiven = ReadLastGiven(image);
+        if (anyMisplaced)
+        {
+            // Where a page leads astray, all that stands behind looks misplaced. A message whose number is not what it was has no row elsewhere.
+            messages.InsertMisplaced(row => IsKnown((long)row[0]) || (deliveriesIncomplete && (long)row[0] <= lastGiven));
+        }
+
+        bool messagesIncomplete = messages.HasGaps;
 
         long saved = fresh.ReadNumber("SELECT count(*) FROM message");
         long missing = fresh.ReadNumber(
@@ -42,7 +57,7 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         long lost = !messagesIncomplete ? 0 : exact ? missing : Math.Max(missing, expected <= lastGiven ? expected - saved : 0);
 
         long highest = fresh.ReadNumber("SELECT max(coalesce((SELECT max(seq) FROM message), 0), coalesce((SELECT max(message) FROM delivery), 0), coalesce((SELECT max(message) FROM unassigned), 0))");
-        long deliveries = MakeConsistent(deliveryRows.Gaps);
+        long deliveries = MakeConsistent(deliveryRows.Gaps, misplaced);
         lastGiven = lastGiven >= highest ? lastGiven : highest + NumbersLeftOut;
         Count(lastGiven, saved, now, lost);
         return new RepairReport(saved, lost, exact, deliveries, _deliveriesReset, aside);
@@ -61,12 +76,15 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         }
     }
 
-    private TableRescue Rescue(DatabaseImage image, string table, bool replace = false, Func<object[], bool>? accepts = null)
+    private TableRescue Rescue(DatabaseImage image, string table, bool replace = false, Func<object[], bool>? accepts = null, Action<object[]>? onMisplaced = null)
     {
-        using var rescue = new TableRescue(image, fresh, TableLayout.Of(fresh, table), replace) { Accepts = accepts ?? (static _ => true) };
+        using var rescue = new TableRescue(image, fresh, TableLayout.Of(fresh, table), replace) { Accepts = accepts ?? (static _ => true), OnMisplaced = onMisplaced ?? (static _ => { }) };
         rescue.Run();
         return rescue;
     }
+
+    private bool IsKnown(long message) =>
+        fresh.ReadNumber(string.Create(CultureInfo.InvariantCulture, $"SELECT EXISTS (SELECT 1 FROM delivery WHERE message = {message}) OR EXISTS (SELECT 1 FROM unassigned WHERE message = {message})")) == 1;
 
     /// <summary>The highest sequence number that was ever given out; 0 when it cannot be read.</summary>
     private long ReadLastGiven(DatabaseImage image)
@@ -79,7 +97,7 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
     }
 
     /// <summary>Returns how many deliveries were read.</summary>
-    private long MakeConsistent(IReadOnlyList<(object[]? After, object[]? Before)> gaps)
+    private long MakeConsistent(IReadOnlyList<(object[]? After, object[]? Before)> gaps, IReadOnlyList<(long Message, long Server)> misplaced)
     {
         fresh.Execute("DELETE FROM delivery WHERE message NOT IN (SELECT seq FROM message)");
         fresh.Execute("DELETE FROM unassigned WHERE message NOT IN (SELECT seq FROM message)");
@@ -98,6 +116,13 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         {
             _deliveriesReset += fill.Set("$afterMessage", after?[0] ?? 0L).Set("$afterServer", after?[1] ?? 0L)
                 .Set("$beforeMessage", before?[0] ?? long.MaxValue).Set("$beforeServer", before?[1] ?? long.MaxValue).ExecuteNonQuery();
+        }
+
+        using SqliteCommand reset = fresh.Prepare(
+            "INSERT OR IGNORE INTO delivery (message, server) SELECT m.seq, s.id FROM message AS m, server AS s WHERE m.seq = $message AND s.id = $server", "$message", "$server");
+        foreach ((long message, long server) in misplaced)
+        {
+            _deliveriesReset += reset.Set("$message", message).Set("$server", server).ExecuteNonQuery();
         }
 
         fresh.Execute(

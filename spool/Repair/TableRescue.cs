@@ -5,6 +5,7 @@ namespace Quickq.Spool.Repair;
 /// <summary>Copies what can be read of one table from a damaged spool into a fresh one.</summary>
 internal sealed class TableRescue : IDisposable
 {
+    private readonly DatabaseImage _image;
     private readonly TableLayout _layout;
     private readonly BtreeWalk _walk;
     private readonly SqliteCommand _insert;
@@ -16,6 +17,7 @@ internal sealed class TableRescue : IDisposable
     /// <param name="replace">Whether a row of the damaged spool takes the place of one that is there.</param>
     public TableRescue(DatabaseImage image, SqliteConnection fresh, TableLayout layout, bool replace = false)
     {
+        _image = image;
         _layout = layout;
         _walk = new BtreeWalk(image);
         string[] parameters = [.. layout.Columns.Select((_, index) => $"$v{index}")];
@@ -26,6 +28,9 @@ internal sealed class TableRescue : IDisposable
 
     /// <summary>A condition that a row must also meet to be one of this table.</summary>
     public Func<object[], bool> Accepts { get; init; } = static _ => true;
+
+    /// <summary>Told of each row that does not stand in the order of the keys, and so was left out: its key, or what led to it, is not what it was.</summary>
+    public Action<object[]> OnMisplaced { get; init; } = static _ => { };
 
     /// <summary>Whether some of the table could not be read.</summary>
     public bool HasGaps => _walk.HasGaps;
@@ -59,8 +64,11 @@ internal sealed class TableRescue : IDisposable
                 inGap = true;
                 if (last is not null && !_layout.IsBefore(last, values))
                 {
+                    OnMisplaced(values);
                     continue; // this one is out of order, not the one that waits
                 }
+
+                OnMisplaced(waiting!);
             }
             else if (waiting is not null)
             {
@@ -100,9 +108,30 @@ internal sealed class TableRescue : IDisposable
         }
     }
 
+    /// <summary>Copies of what was left out as misplaced what <paramref name="isKnown"/> vouches for, where nobody else has its key.</summary>
+    public void InsertMisplaced(Func<object[], bool> isKnown)
+    {
+        foreach ((long RowId, StoredRecord Record)? found in new BtreeWalk(_image).Rows(_layout.Root, _layout.IsIndex))
+        {
+            if (found is { } row && _layout.Fit(row.RowId, row.Record) is { } values && Accepts(values) && isKnown(values))
+            {
+                Store(values);
+            }
+        }
+    }
+
     public void Dispose() => _insert.Dispose();
 
     private void Insert(object[] values)
+    {
+        if (!Store(values))
+        {
+            // It breaks a rule of its table (an id that another row has, a value out of range): a bit of it is not what it was.
+            _walk.NoteStray();
+        }
+    }
+
+    private bool Store(object[] values)
     {
         for (int i = 0; i < values.Length; i++)
         {
@@ -111,10 +140,6 @@ internal sealed class TableRescue : IDisposable
 
         int stored = _insert.ExecuteNonQuery();
         Rows += stored;
-        if (stored == 0)
-        {
-            // It breaks a rule of its table (an id that another row has, a value out of range): a bit of it is not what it was.
-            _walk.NoteStray();
-        }
+        return stored > 0;
     }
 }

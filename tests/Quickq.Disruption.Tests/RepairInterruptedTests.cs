@@ -12,6 +12,9 @@ namespace Quickq.Disruption.Tests;
 public sealed class RepairInterruptedTests(ITestOutputHelper output)
 {
     private const int Messages = 300;
+
+    /// <summary>Three links (file, log, index), two names of log and index removed and the mark, and the fresh file's rename.</summary>
+    private const int StepsWithLog = 7;
     private static readonly string[] Calls = ["link", "unlink", "rename"];
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
@@ -27,7 +30,7 @@ public sealed class RepairInterruptedTests(ITestOutputHelper output)
             List<string> ids = [.. await AddAsync(spool)];
 
             // The messages are in the log, and nothing is wrong with the file: the spool without its log would look sound, and empty.
-            spool.Execute("UPDATE server SET held = 99");
+            MiscountInLog(spool);
             if (!await KillAtAsync(spool, Calls[kind], number, [BuiltPrograms.SpoolCli, "check", "--repair"]))
             {
                 (kind, number) = (kind + 1, 0);
@@ -45,7 +48,7 @@ public sealed class RepairInterruptedTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"killed at each of {killed} steps");
-        Assert.True(killed >= 6, "the steps of a repair were not hit");
+        Assert.True(killed == StepsWithLog, $"{killed} steps of a repair were hit");
     }
 
     [Fact(Timeout = 600_000)]
@@ -74,7 +77,7 @@ public sealed class RepairInterruptedTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"killed at each of {killed} steps");
-        Assert.True(killed >= 2, "the steps of a repair were not hit");
+        Assert.True(killed >= 3, $"{killed} steps of a repair were hit");
     }
 
     [Fact(Timeout = 300_000)]
@@ -106,8 +109,17 @@ public sealed class RepairInterruptedTests(ITestOutputHelper output)
     {
         byte[] lines = [.. Enumerable.Range(0, Messages).SelectMany(_ => Some.Json(600).Append((byte)'\n'))];
         string[] ids = [.. (await new SpoolCommand(spool).RunWithInputAsync(lines, "add", "--lines")).MustSucceed().Lines];
+        using SpoolWriter writer = SpoolWriter.Open(spool.Path);
         spool.Execute("INSERT INTO server (name) VALUES ('gone')");
         return ids;
+    }
+
+    /// <summary>Through a connection that is not the last one: that would checkpoint.</summary>
+    private static void MiscountInLog(TempSpool spool)
+    {
+        using SpoolWriter writer = SpoolWriter.Open(spool.Path);
+        spool.Execute("UPDATE server SET held = 99");
+        Assert.InRange(new FileInfo(spool.Path + "-wal").Length, Messages * 600, long.MaxValue);
     }
 
     private static void BreakHeader(TempSpool spool)
@@ -124,7 +136,9 @@ public sealed class RepairInterruptedTests(ITestOutputHelper output)
     private static async Task<bool> KillAtAsync(TempSpool spool, string call, int number, string[] program, string? until = null)
     {
         string trace = spool.File("trace");
-        string[] files = [.. new[] { "", "-wal", "-shm" }.SelectMany(suffix => new[] { "-P", spool.Path + suffix }), "-P", spool.Path + ".repair"];
+
+        // Strace looks at the first path of a call only: of a rename that is the draft's, which has the process's number in it.
+        string[] files = call is "rename" ? [] : [.. new[] { "", "-wal", "-shm", ".repair" }.SelectMany(suffix => new[] { "-P", spool.Path + suffix })];
         using var child = ChildProcess.Start(
             "strace",
             ["-f", "-o", trace, .. files, "-e", $"trace={call}", "-e", string.Create(CultureInfo.InvariantCulture, $"inject={call}:signal=KILL:when={number}"), .. program],

@@ -27,6 +27,15 @@ internal static class FilledSpool
             """);
     }
 
+    /// <summary>Runs a statement that puts NULL where the schema does not allow it; the schema is as before afterwards.</summary>
+    public static void ExecuteWithoutNotNull(TempSpool spool, string sql)
+    {
+        const string loosen = "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, '{0}', '{1}') WHERE type = 'table'; PRAGMA writable_schema=RESET";
+        spool.Execute(string.Format(CultureInfo.InvariantCulture, loosen, "NOT NULL", "/*NN*/"));
+        spool.Execute(sql);
+        spool.Execute(string.Format(CultureInfo.InvariantCulture, loosen, "/*NN*/", "NOT NULL"));
+    }
+
     /// <summary>Everything into the main file, and the log away: what is damaged afterwards is the file.</summary>
     public static void Checkpoint(TempSpool spool)
     {

@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using Quickq.Spool.Locking;
 using Quickq.Testing;
 
@@ -22,7 +23,7 @@ public sealed class CheckTests : IDisposable
         var json = (await _quickq.RunAsync("check", "--json")).MustSucceed().Stdout;
 
         Assert.Contains("\"damaged\":false,", json, StringComparison.Ordinal);
-        foreach (var check in new[] { "sqlite", "fileSystem", "permissions", "integrity", "counters", "space", "agent" })
+        foreach (var check in new[] { "readers", "sqlite", "fileSystem", "permissions", "integrity", "settings", "counters", "space", "agent" })
         {
             Assert.Contains($"{{\"check\":\"{check}\",\"level\":\"good\",", json, StringComparison.Ordinal);
         }
@@ -72,6 +73,25 @@ public sealed class CheckTests : IDisposable
         Assert.Contains("has mode 0666, not 0660: others can use the spool", result.Stdout, StringComparison.Ordinal);
         Assert.Contains("agent        warning  does not run", result.Stdout, StringComparison.Ordinal);
         Assert.Contains("are kept: new messages are refused", result.Stdout, StringComparison.Ordinal);
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task A_program_that_reads_without_a_pause_is_named_as_long_as_it_does()
+    {
+        await FillAsync();
+        using var connection = new SqliteConnection($"Data Source={_spool.Path};Pooling=False");
+        connection.Open();
+        using (var transaction = connection.BeginTransaction(deferred: true))
+        using (var read = connection.CreateCommand())
+        {
+            (read.Transaction, read.CommandText) = (transaction, "SELECT count(*) FROM message");
+            Assert.Equal(2L, read.ExecuteScalar());
+            var result = (await _quickq.RunAsync("check")).MustSucceed();
+            Assert.Contains($"readers      warning  process {Environment.ProcessId} (", result.Stdout, StringComparison.Ordinal);
+            Assert.Contains(") reads the spool without a pause: its write-ahead log grows until that ends", result.Stdout, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("readers      good     none holds the log back", (await _quickq.RunAsync("check")).MustSucceed().Stdout, StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 60_000)]
