@@ -43,9 +43,14 @@ public sealed class SpoolWriter : IDisposable
 
     /// <summary>Appends messages in their order in one transaction: all or none. Returns their ids when they are durable.</summary>
     /// <exception cref="SpoolException">One of them was refused, or the spool could not take them; none was stored.</exception>
-    public IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages) => AppendMany(messages, out _);
+    public IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages)
+    {
+        IReadOnlyList<string> ids = AppendMany(messages, out _);
+        CheckpointIfAlone(isLast: false);
+        return ids;
+    }
 
-    /// <summary>The same, and how many of them were not in the spool before.</summary>
+    /// <summary>The same, and how many of them were not in the spool before. The caller calls <see cref="CheckpointIfAlone"/> where it costs nobody time.</summary>
     internal IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages, out int stored)
     {
         ArgumentNullException.ThrowIfNull(messages);

@@ -8,6 +8,19 @@ public sealed class AppendTests : IDisposable
     private readonly TempSpool _spool = new();
 
     [Fact]
+    public void Without_an_agent_the_log_is_cut_back_while_a_program_appends()
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+        for (int i = 0; i < 30; i++)
+        {
+            writer.AppendMany([.. Enumerable.Range(0, 1_000).Select(_ => new OutgoingMessage { RoutingKey = "some.key", Body = new byte[1_000] })]);
+        }
+
+        Assert.InRange(new FileInfo(_spool.Path + "-wal").Length, 0, 8 << 20);
+        Assert.InRange(new FileInfo(_spool.Path).Length, 20 << 20, long.MaxValue);
+    }
+
+    [Fact]
     public void A_message_comes_back_exactly_as_it_was_given()
     {
         var message = new OutgoingMessage
