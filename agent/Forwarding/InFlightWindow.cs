@@ -19,6 +19,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     private List<Settlement> _committing = new(maxCount);
     private long _bytes;
     private int _wantedCount;
+    private long _wantedBytes;
     private TaskCompletionSource? _roomWanted;
     private string? _endpoint;
     private long _settledCount;
@@ -65,25 +66,25 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
         }
     }
 
-    /// <summary>Completes when at least <paramref name="count"/> more messages may enter.</summary>
-    public Task WaitForRoomAsync(int count)
+    /// <summary>Completes when at least <paramref name="count"/> more messages of <paramref name="bytes"/> in all may enter.</summary>
+    public Task WaitForRoomAsync(int count, long bytes)
     {
         lock (_gate)
         {
-            if (Room_NeedsLock().Count >= count)
+            if (HasRoom_NeedsLock(count, bytes))
             {
                 return Task.CompletedTask;
             }
 
             // One task waits at a time; a waiter of before that nobody awaits any more only wants less.
-            _wantedCount = count;
+            (_wantedCount, _wantedBytes) = (count, bytes);
             _roomWanted ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _roomWanted.Task;
         }
     }
 
     /// <summary>Completes when nothing is in flight any more.</summary>
-    public Task WaitUntilEmptyAsync() => WaitForRoomAsync(maxCount);
+    public Task WaitUntilEmptyAsync() => WaitForRoomAsync(maxCount, maxBytes);
 
     /// <summary>
     /// To be called before a page is read: what is committed from then on may still look pending in that page, and does not enter again.
@@ -193,6 +194,8 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
         return full ? (0, 0) : (maxCount - _bytesBySeq.Count, Math.Max(1, bytes));
     }
 
+    private bool HasRoom_NeedsLock(int count, long bytes) => Room_NeedsLock() is var room && room.Count >= count && room.Bytes >= bytes;
+
     private void Remove_NeedsLock(long seq)
     {
         if (_bytesBySeq.Remove(seq, out int bytes))
@@ -203,7 +206,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
 
     private void SignalRoom_NeedsLock()
     {
-        if (_roomWanted is { } waiter && Room_NeedsLock().Count >= _wantedCount)
+        if (_roomWanted is { } waiter && HasRoom_NeedsLock(_wantedCount, _wantedBytes))
         {
             _roomWanted = null;
             waiter.SetResult();

@@ -22,6 +22,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
     private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
+    private readonly long _worthwhileBytes = Math.Max(1, settings.WindowBytes / 4);
     private SpoolFeed? _feed;
     private Task? _armed;
     private string _state = "";
@@ -91,10 +92,10 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         SetState("connected", connection, reason: null);
         await AdvanceLanesAsync(connection, _feed, marks);
         (int count, long bytes) = window.Room();
-        if (count < _worthwhileRoom)
+        if (count < _worthwhileRoom || bytes < _worthwhileBytes)
         {
             // Not for the spool: the ledger's own commits would wake the signal's thread again and again.
-            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, window.WaitForRoomAsync(_worthwhileRoom));
+            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, window.WaitForRoomAsync(_worthwhileRoom, _worthwhileBytes));
             return;
         }
 

@@ -60,7 +60,23 @@ public sealed class InFlightWindowTests
     public async Task Whoever_waits_for_room_goes_on_when_a_commit_made_it()
     {
         Array.ForEach(Rows.Of(4), row => _window.Enter(row));
-        Task room = _window.WaitForRoomAsync(2);
+        Task room = _window.WaitForRoomAsync(2, 1);
+        _window.Settle(new Settlement(1, "delivered", At: 5));
+        _window.Committed(_window.TakeSettlements()!);
+        Assert.False(room.IsCompleted);
+
+        _window.Settle(new Settlement(2, "delivered", At: 5));
+        _window.Committed(_window.TakeSettlements()!);
+
+        await room.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_room_for_so_many_bytes_is_not_woken_for_fewer()
+    {
+        _window.Enter(Rows.Row(1, bytes: 20));
+        _window.Enter(Rows.Row(2, bytes: 70));
+        Task room = _window.WaitForRoomAsync(1, 40);
         _window.Settle(new Settlement(1, "delivered", At: 5));
         _window.Committed(_window.TakeSettlements()!);
         Assert.False(room.IsCompleted);

@@ -1,3 +1,4 @@
+using Quickq.Bench.Comparisons;
 using Quickq.Spool;
 using Quickq.Testing;
 
@@ -15,7 +16,7 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
     public static async Task<Measurement> MeasureAsync(IReadOnlyList<Target> targets, int messages, int bytes, IReadOnlyDictionary<string, string?>? environment = null)
     {
         using var spool = new TempSpool();
-        var drain = new AgentDrain(Configure(spool, targets), environment);
+        var drain = new AgentDrain(Configure(spool, targets, windowBytes: (long)DrainComparison.Window * bytes), environment);
         await drain.IntroduceServersAsync();
         drain.Fill(messages, bytes);
         using AgentProcess agent = drain.Start();
@@ -24,12 +25,15 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
         return measured;
     }
 
-    public static AgentConfiguration Configure(TempSpool spool, IReadOnlyList<Target> targets)
+    /// <param name="spool">The spool.</param>
+    /// <param name="targets">Where it sends to, as mq1, mq2 and so on.</param>
+    /// <param name="windowBytes">So many bytes at least may be in flight: with large messages the window of the others is as many of them.</param>
+    public static AgentConfiguration Configure(TempSpool spool, IReadOnlyList<Target> targets, long windowBytes = 0)
     {
         var configuration = new AgentConfiguration(spool.Path);
         for (int i = 0; i < targets.Count; i++)
         {
-            configuration.WithServer($"mq{i + 1}", targets[i].Node, targets[i].VirtualHost, Target.Exchange);
+            configuration.WithServer($"mq{i + 1}", targets[i].Node, targets[i].VirtualHost, Target.Exchange, server => server["windowBytes"] = $"{Math.Max(8, windowBytes >> 20)}MiB");
         }
 
         return configuration;
