@@ -24,6 +24,9 @@ END
 chmod +x "$work/watched-agent"
 QUICKQ_AGENT=$work/watched-agent QUICKQ_SPOOL_CLI=$PWD/dist/bin/quickq-spool \
   artifacts/bin/Quickq.Bench/release/Quickq.Bench drain --rounds 1 --only Quickq --messages "$messages" | tee "$work/bench.log"
+for perf in $(pgrep -f "perf record .*$work/"); do
+  tail --pid="$perf" -f /dev/null # it still writes
+done
 microseconds=$(sed -n 's/^round 1 .* \([0-9.]*\) us .*/\1/p' "$work/bench.log")
 recording=$(ls -S "$work"/*.perf | head -n 1)
 perf script --input "$recording" --fields comm,tid,time,ip,sym,dso 2> /dev/null | python3 tests/bench/processor_time.py "$microseconds"

@@ -2,7 +2,7 @@
 
 The last two thirds of the recording count: what comes before is the start, and the checkpoint of what the producers left in the log.
 A sample belongs to the part that the innermost frame with a known name tells. SQLite is compiled without frame pointers, so its callers
-are unknown; the thread tells them then: the ledger's or a worker's.
+are unknown; the thread's name tells them then: the ledger's or a worker's.
 """
 import collections
 import re
@@ -27,7 +27,7 @@ OTHER_LEDGER = "ledger: lock, batches, waking and sleeping"
 
 
 def samples(lines):
-    """Each sample: thread, time, frames from the leaf outwards as 'symbol (file)'."""
+    """Each sample: name of the thread, time, frames from the leaf outwards as 'symbol (file)'."""
     thread, at, frames = None, 0.0, []
     for line in lines:
         if not line.strip():
@@ -35,9 +35,9 @@ def samples(lines):
                 yield thread, at, frames
             thread, frames = None, []
             continue
-        head = re.match(r"\s*.*?\s+(\d+)\s+([\d.]+):", line) if thread is None else None
+        head = re.match(r"\s*(.*?)\s+\d+\s+([\d.]+):", line) if thread is None else None
         if head:
-            thread, at = int(head.group(1)), float(head.group(2))
+            thread, at = head.group(1), float(head.group(2))
         else:
             frames.append(line.split(None, 1)[-1].strip())
     if frames:
@@ -56,12 +56,11 @@ def main():
     microseconds = float(sys.argv[1])
     found = list(samples(sys.stdin))
     first, last = found[0][1], found[-1][1]
-    ledger = {thread for thread, _, frames in found if any("DeliveryLedger__Run" in frame for frame in frames)}
     counts = collections.Counter()
     for thread, at, frames in found:
         if at - first < (last - first) / 3:
             continue
-        counts[part_of(frames, LEDGER, OTHER_LEDGER) if thread in ledger else part_of(frames, PARTS, OTHER)] += 1
+        counts[part_of(frames, LEDGER, OTHER_LEDGER) if thread == "ledger" else part_of(frames, PARTS, OTHER)] += 1
     total = sum(counts.values())
     print("\n| part | us a message |\n| --- | --- |")
     for part, count in counts.most_common():
