@@ -17,6 +17,9 @@ internal sealed class RecordedDisk : IDisposable
     /// <summary>Where the file system is.</summary>
     public string Mount => _folder.File("mounted");
 
+    /// <summary>The folder of the recorder itself: a mounted FUSE file system, as sshfs and its like are.</summary>
+    public string FuseFolder => _folder.File("fuse");
+
     /// <summary>What is written here stands in the log between writes and flushes.</summary>
     public string MarkFile => _folder.File("fuse/mark");
 
