@@ -34,8 +34,7 @@ public sealed class InFlightWindowTests
     {
         _window.Enter(Rows.Row(1));
         _window.BeginPage(); // the feed looked back: this page still shows message 1 as pending
-        _window.Settle(new Settlement(1, "delivered", At: 5));
-        _window.Committed(_window.TakeSettlements()!);
+        Deliver(1);
 
         Assert.False(_window.Enter(Rows.Row(1)));
 
@@ -61,12 +60,10 @@ public sealed class InFlightWindowTests
     {
         Array.ForEach(Rows.Of(4), row => _window.Enter(row));
         Task room = _window.WaitForRoomAsync(2, 1);
-        _window.Settle(new Settlement(1, "delivered", At: 5));
-        _window.Committed(_window.TakeSettlements()!);
+        Deliver(1);
         Assert.False(room.IsCompleted);
 
-        _window.Settle(new Settlement(2, "delivered", At: 5));
-        _window.Committed(_window.TakeSettlements()!);
+        Deliver(2);
 
         await room.WaitAsync(TimeSpan.FromSeconds(10));
     }
@@ -77,12 +74,10 @@ public sealed class InFlightWindowTests
         _window.Enter(Rows.Row(1, bytes: 20));
         _window.Enter(Rows.Row(2, bytes: 70));
         Task room = _window.WaitForRoomAsync(1, 40);
-        _window.Settle(new Settlement(1, "delivered", At: 5));
-        _window.Committed(_window.TakeSettlements()!);
+        Deliver(1);
         Assert.False(room.IsCompleted);
 
-        _window.Settle(new Settlement(2, "delivered", At: 5));
-        _window.Committed(_window.TakeSettlements()!);
+        Deliver(2);
 
         await room.WaitAsync(TimeSpan.FromSeconds(10));
     }
@@ -103,5 +98,11 @@ public sealed class InFlightWindowTests
         _window.Committed(committing);
         _window.BeginPage();
         Assert.True(_window.Enter(Rows.Row(1)));
+    }
+
+    private void Deliver(long seq)
+    {
+        _window.Settle(new Settlement(seq, "delivered", At: 5));
+        _window.Committed(_window.TakeSettlements()!);
     }
 }
