@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Part of run.sh: runs one kind of test program and adds its figures to passed, failed and skipped.
-# Uses its variables: results (a folder), limit (seconds), runner_options, passed, failed, skipped.
+# Uses its variables: results (a folder), limit (seconds), runner_options, passed, failed, skipped, and failures: a line for each failure.
 
 heading() { printf '\n== %s ==\n' "$1"; }
 
@@ -10,36 +10,35 @@ add() {
   skipped=$((skipped + $3))
 }
 
-# An xUnit v3 test program: its figures are attributes of the report's <assembly> element.
+# What failed without a test's name.
+add_failure() {
+  echo "$1"
+  failures+=("$1")
+  add 0 1 0
+}
+
+# An xUnit v3 test program.
 run_dotnet() {
   local program=artifacts/bin/$1/debug/$1 report=$results/$1.xml code=0
   if [ ! -x "$program" ]; then
-    echo "$program was not built"
-    add 0 1 0
+    add_failure "$program was not built"
     return
   fi
   local pace=()
   [ -n "${QUICKQ_LONG:-}" ] || [ ${#runner_options[@]} -gt 0 ] || pace=(-trait- Pace=Slow)
   timeout --foreground "$limit" "$program" "${pace[@]}" -noColor -noLogo -xml "$report" ${runner_options[@]+"${runner_options[@]}"} \
     | grep -vE '^ +(Discovering|Discovered|Starting|Finished):' || code=${PIPESTATUS[0]}
-  local assembly
-  assembly=$(grep -oE '<assembly [^>]*>' "$report" 2> /dev/null | head -n 1)
-  if [ -z "$assembly" ]; then
-    echo "$1 ended with $code before it wrote its report"
-    add 0 1 0
+  local good bad skips
+  if ! python3 tests/run-report.py "$report" > "$results/figures" 2> /dev/null; then
+    add_failure "$1 ended with $code before it wrote its report"
     return
   fi
-  add "$(figure passed "$assembly")" "$(($(figure failed "$assembly") + $(figure errors "$assembly")))" "$(figure skipped "$assembly")"
-  if [ "$code" != 0 ] && [ "$(figure failed "$assembly")" = 0 ] && [ "$(figure errors "$assembly")" = 0 ]; then
-    echo "$1 ended with $code although no test failed"
-    add 0 1 0
+  read -r good bad skips < "$results/figures"
+  add "$good" "$bad" "$skips"
+  mapfile -t -O "${#failures[@]}" failures < <(tail -n +2 "$results/figures")
+  if [ "$code" != 0 ] && [ "$bad" = 0 ]; then
+    add_failure "$1 ended with $code although no test failed"
   fi
-}
-
-figure() {
-  local value
-  value=$(grep -oE " $1=\"[0-9]+\"" <<< "$2" | grep -oE '[0-9]+')
-  echo "${value:-0}"
 }
 
 # A script that prints TAP, or is one test by itself.
@@ -54,13 +53,13 @@ run_tap() {
     case $code in
       0) good=1 ;;
       77) skips=1 ;;
-      *) echo "$1 ended with $code"; bad=1 ;;
+      *) add_failure "$1 ended with $code" ;;
     esac
   elif [ "$code" != 0 ] && [ "$bad" = 0 ]; then
-    echo "$1 ended with $code although no test failed"
-    bad=1
+    add_failure "$1 ended with $code although no test failed"
   fi
   add "$good" "$bad" "$skips"
+  mapfile -t -O "${#failures[@]}" failures < <(sed -n "s|^not ok [0-9]* *-* *|$1: |p" "$output")
 }
 
 # The Python tests on every interpreter: as many at a time as there are cores, each shown when it is done, in their order.
@@ -78,6 +77,7 @@ run_pythons() {
     heading "Python $("${found[i]}" -c 'import sys; print(sys.version.split()[0])')"
     cat "$results/python-$i.log"
     count_python "$results/python-$i" "${found[i]}" "$code"
+    mapfile -t -O "${#failures[@]}" failures < <(sed -nE "s|^(FAIL\|ERROR\|UNEXPECTED SUCCESS): |${found[i]}: |p" "$results/python-$i.log")
   done
 }
 
@@ -90,8 +90,7 @@ start_python() {
 count_python() {
   local good bad skips
   if [ ! -s "$1" ]; then
-    echo "$2 ended with $3 before it wrote its figures"
-    add 0 1 0
+    add_failure "$2 ended with $3 before it wrote its figures"
     return
   fi
   read -r good bad skips < "$1"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test from a bare clone: installs what is missing, builds, then C#, Python and shell tests one after the other.
-# The last line is `N passed, N failed`, with `, N skipped` if any were.
+# The last line is `N passed, N failed`, with `, N skipped` if any were; before it a line `failed: NAME` for each that failed.
 #
 #   tests/run.sh [--long] [--no-build] [--only NAME]... [-- RUNNER-OPTIONS]
 #
@@ -39,6 +39,7 @@ done
 passed=0
 failed=0
 skipped=0
+failures=()
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 limit=1800
@@ -73,6 +74,7 @@ build_targets() {
 }
 
 finish() {
+  [ ${#failures[@]} = 0 ] || printf 'failed: %s\n' "${failures[@]}"
   local line="$passed passed, $failed failed"
   [ "$skipped" = 0 ] || line+=", $skipped skipped"
   echo "$line"
@@ -81,12 +83,11 @@ finish() {
 }
 
 if ! bash packaging/install-missing.sh iproute2 nftables dnsmasq-base util-linux rabbitmq-server sqlite3 clang zlib1g-dev strace python3 procps git gcc libc6-dev pkg-config libfuse3-dev fuse3 e2fsprogs mount man-db groff-base systemd lintian rpm rpmlint binutils; then
-  failed=1
+  add_failure "packages are missing"
   finish
 fi
 if ! command -v dotnet > /dev/null; then
-  echo "run.sh: the .NET SDK 10 is not in PATH (https://dot.net)" >&2
-  failed=1
+  add_failure "the .NET SDK 10 is not in PATH (https://dot.net)"
   finish
 fi
 
@@ -103,7 +104,7 @@ if [ $build = yes ] && [ -n "$targets" ]; then
   for target in $targets; do
     if ! dotnet build "$target" --nologo -v quiet -warnaserror > "$results/build.log" 2>&1; then
       grep -E 'error|warning' "$results/build.log" | sort -u | head -n 50 || cat "$results/build.log"
-      failed=$((failed + 1))
+      add_failure "$target does not build"
       finish
     fi
     echo "$target: built without a warning"
@@ -114,7 +115,7 @@ fi
 if [ $build = yes ] && [ ${#only[@]} = 0 ]; then
   heading "programs"
   if ! bash packaging/build.sh; then
-    failed=$((failed + 1))
+    add_failure "packaging/build.sh"
     finish
   fi
   export QUICKQ_SPOOL_CLI=$PWD/dist/bin/quickq-spool QUICKQ_AGENT=$PWD/dist/bin/quickq-agent

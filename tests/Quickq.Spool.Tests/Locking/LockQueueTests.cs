@@ -41,11 +41,11 @@ public sealed class LockQueueTests : IDisposable
     }
 
     [Fact(Timeout = 600_000)]
-    public async Task The_place_of_one_who_gives_up_is_free()
+    public Task The_place_of_one_who_gives_up_is_free() => LockLine.PlayAsync(async () =>
     {
-        using WriteLock busy = Patient(), impatient = Patient();
+        using WriteLock busy = Patient();
         busy.Acquire(Limit);
-        Task givingUp = Task.Run(() => Assert.Throws<SpoolException>(() => impatient.Acquire(TimeSpan.FromMilliseconds(300))), TestContext.Current.CancellationToken);
+        Task givingUp = OnThread(impatient => Assert.Throws<SpoolException>(() => impatient.Acquire(TimeSpan.FromMilliseconds(300))));
         await _line.IsTakenAsync(0);
         Task last = WaitOnThread(() => { });
         await _line.IsTakenAsync(1);
@@ -56,7 +56,7 @@ public sealed class LockQueueTests : IDisposable
 
         await last.WaitAsync(Limit, TestContext.Current.CancellationToken);
         Assert.True(_line.IsEmpty);
-    }
+    });
 
     public void Dispose()
     {
@@ -66,13 +66,18 @@ public sealed class LockQueueTests : IDisposable
 
     private WriteLock Patient() => new(_spool.Path, Limit);
 
-    private Task WaitOnThread(Action whileHeld) => Task.Factory.StartNew(
+    private Task WaitOnThread(Action whileHeld) => OnThread(mine =>
+    {
+        mine.Acquire(Limit);
+        whileHeld();
+        mine.Release(announce: false);
+    });
+
+    private Task OnThread(Action<WriteLock> act) => Task.Factory.StartNew(
         () =>
         {
             using WriteLock mine = Patient();
-            mine.Acquire(Limit);
-            whileHeld();
-            mine.Release(announce: false);
+            act(mine);
         },
         CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }
