@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
 using Quickq.Testing;
 using Quickq.Testing.Auditing;
 
@@ -42,18 +42,21 @@ public sealed class UnassignedMessagesTests(VirtualHostPair hosts) : IClassFixtu
         using var spool = new TempSpool();
         var (first, second) = await DeclareAsync("himawari");
         var early = await FillAsync(spool);
+        using var turn = new WriteLock(spool.Path);
         using var agent = StartAgent(spool, "himawari", window: 2 * Many);
 
-        await FreezeWhileAssigningAsync(agent, spool);
+        await TakeTurnAmidAssignmentAsync(turn, spool);
+        agent.Pause();
+        turn.Release(announce: false);
         using var producer = LineProducer.Start(spool, SsecEvents.All.Take(100), "himawari", TimeSpan.Zero);
         var late = await producer.FinishAsync();
         var assigned = Many - (int)spool.Value<long>("SELECT count(*) FROM unassigned");
-        using (await HoldLockAsync(spool))
-        {
-            // The assignment cannot go on: what is assigned goes out, and what was added behind the gap must wait.
-            agent.Resume();
-            await Task.WhenAll(first.AwaitCountAsync(assigned, Limit), second.AwaitCountAsync(assigned, Limit));
-        }
+
+        // The assignment cannot go on: what is assigned goes out, and what was added behind the gap must wait.
+        turn.Acquire(Limit);
+        agent.Resume();
+        await Task.WhenAll(first.AwaitCountAsync(assigned, Limit), second.AwaitCountAsync(assigned, Limit));
+        turn.Release(announce: false);
 
         await spool.AwaitDeliveredAsync(Many + late.Count, Limit, "mq1", "mq2");
         Assert.Equal(0, await agent.StopAsync());
@@ -81,43 +84,24 @@ public sealed class UnassignedMessagesTests(VirtualHostPair hosts) : IClassFixtu
             new AcceptedMessage($"number-{n}", "himawari", $"number.{n}", System.Text.Encoding.UTF8.GetBytes($"{n}"), "application/octet-stream"))];
     }
 
-    /// <summary>Stops the agent (SIGSTOP) between two steps of the assignment, while it does not hold the lock that producers need.</summary>
-    private static Task FreezeWhileAssigningAsync(AgentProcess agent, TempSpool spool) =>
-        Eventually.Closely("the agent is frozen half-way through the assignment, without the lock for writing", Limit, () =>
+    /// <summary>Takes the lock for writing between two steps of the assignment: who asks for it is served after the step that runs, so none is missed.</summary>
+    private static Task TakeTurnAmidAssignmentAsync(WriteLock turn, TempSpool spool) => Task.Factory.StartNew(
+        () =>
         {
-            if (spool.Value<long>("SELECT count(*) FROM server") == 0)
+            while (true)
             {
-                return false;
+                turn.Acquire(Limit);
+                var left = spool.Value<long>("SELECT value FROM tally WHERE name = 'unassigned'");
+                Assert.True(left > 0, "the assignment was over before its steps were seen");
+                if (left < Many)
+                {
+                    return;
+                }
+
+                turn.Release(announce: false);
             }
-
-            agent.Pause();
-            var left = spool.Value<long>("SELECT value FROM tally WHERE name = 'unassigned'");
-            Assert.True(left > 0, "the assignment was over before the agent could be frozen");
-            if (left < Many && CanLock(spool))
-            {
-                return true;
-            }
-
-            agent.Resume();
-            return false;
-        });
-
-    private static bool CanLock(TempSpool spool)
-    {
-        using var flock = Process.Start("flock", ["--nonblock", $"{spool.Path}.lock", "true"]);
-        flock.WaitForExit();
-        return flock.ExitCode == 0;
-    }
-
-    /// <summary>Holds the lock that every writer needs, until it is disposed.</summary>
-    private static async Task<ChildProcess> HoldLockAsync(TempSpool spool)
-    {
-        var holder = ChildProcess.Start("flock", ["--exclusive", "--no-fork", $"{spool.Path}.lock", "cat"]);
-        await holder.Stdin.WriteAsync("held\n");
-        await holder.Stdin.FlushAsync();
-        await Eventually.Is("the lock for writing is held", Limit, () => holder.Stdout.Length > 0);
-        return holder;
-    }
+        },
+        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private async Task<(BrokerQueue First, BrokerQueue Second)> DeclareAsync(string exchange) =>
         (await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, exchange, $"of-{exchange}"), await BrokerQueue.DeclareAsync(hosts.Second, hosts.Name, exchange, $"of-{exchange}"));
