@@ -46,7 +46,7 @@ public sealed class CutCableTests(CablesAndNames here, ITestOutputHelper output)
 
         Assert.InRange(noticed, TimeSpan.FromSeconds(1), Noticed);
         Assert.Equal(DeadLink, reason);
-        Assert.InRange(kept, 0.95, 1.1);
+        Assert.InRange(kept, 0.75, 1.25); // a server that waits for the other gets nothing; the rest is for the moment at which a busy machine counts
         Assert.Equal(1, scene.CountLogged("mq2: connection to"));
         Assert.Equal(0, scene.CountLogged("mq1: connection to"));
     }
