@@ -77,8 +77,8 @@ internal sealed class FaultScene : IAsyncDisposable
         await Eventually.Is($"mq2 has {enough} messages", Limit, () => Spool.CountDelivered("mq2") >= enough);
     }
 
-    /// <summary>Waits until the producer is so many messages ahead of mq2.</summary>
-    public Task AwaitBacklogAsync(int messages = 200) =>
+    /// <summary>Waits until the producer is so many messages ahead of mq2: beyond its window, and long before a busy machine's mq2 is given up.</summary>
+    public Task AwaitBacklogAsync(int messages = 2 * Window) =>
         Eventually.Is($"{messages} messages wait for mq2", Limit, () => Spool.Value<long>("SELECT pending FROM server WHERE name = 'mq2'") >= messages);
 
     /// <summary>Waits until the state of mq2's connection is this; gives what <c>status --json</c> says of mq2.</summary>
