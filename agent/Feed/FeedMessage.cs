@@ -1,5 +1,37 @@
 namespace Quickq.Agent.Feed;
 
 /// <summary>One due message as the spool holds it. Times are microseconds since the epoch.</summary>
-internal sealed record FeedMessage(
-    long Seq, string Id, string? Exchange, string RoutingKey, string Properties, long? ExpiresAt, long CreatedAt, byte[] Body);
+/// <remarks>
+/// Its body is taken out to be sent and is not kept until the confirm: with many large messages in flight that would be most of the agent's memory, and the
+/// garbage collector would move it about. Who must send it again reads it again (<see cref="SpoolFeed.ReadBody"/>).
+/// </remarks>
+internal sealed class FeedMessage(long seq, string id, string? exchange, string routingKey, string properties, long? expiresAt, long createdAt, byte[] body)
+{
+    private byte[]? _body = body;
+
+    public long Seq { get; } = seq;
+
+    public string Id { get; } = id;
+
+    public string? Exchange { get; } = exchange;
+
+    public string RoutingKey { get; } = routingKey;
+
+    public string Properties { get; } = properties;
+
+    public long? ExpiresAt { get; } = expiresAt;
+
+    public long CreatedAt { get; } = createdAt;
+
+    /// <summary>The length of the body, whoever has it.</summary>
+    public int BodyBytes { get; } = body.Length;
+
+    /// <summary>Hands out the body, once.</summary>
+    /// <exception cref="InvalidOperationException">It was taken before.</exception>
+    public byte[] TakeBody()
+    {
+        byte[] taken = _body ?? throw new InvalidOperationException($"the body of message {Id} was taken before");
+        _body = null;
+        return taken;
+    }
+}

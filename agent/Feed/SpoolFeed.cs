@@ -23,6 +23,9 @@ internal sealed class SpoolFeed : IDisposable
     private const string SelectLast =
         "SELECT max(message) FROM delivery WHERE server = $server AND state = 'pending' AND message > $after AND message < $barrier";
 
+    // By the id too: should another spool have taken the place of this one, its messages have the same numbers.
+    private const string SelectBody = "SELECT body FROM message WHERE seq = $seq AND id = $id";
+
     private const string SelectMarks =
         """
         SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807),
@@ -96,6 +99,10 @@ internal sealed class SpoolFeed : IDisposable
         }
     }
 
+    /// <summary>The body of a message that was handed out before; null when the spool has the message no more.</summary>
+    public byte[]? ReadBody(FeedMessage message) =>
+        _file.Connection.ReadRows(SelectBody, row => row.GetFieldValue<byte[]>(0), ("$seq", message.Seq), ("$id", message.Id)).SingleOrDefault();
+
     /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
     public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
 
@@ -111,7 +118,7 @@ internal sealed class SpoolFeed : IDisposable
         {
             FeedMessage message = ReadMessage(row);
             page.Add(message);
-            bytes += message.Body.Length;
+            bytes += message.BodyBytes;
             Position = message.Seq;
         }
 

@@ -29,7 +29,7 @@ internal sealed partial record ChannelFault(ushort Code, string Text)
         if (TooLarge().Match(Text) is { Success: true } size
             && long.TryParse(size.Groups["max"].ValueSpan, CultureInfo.InvariantCulture, out long max))
         {
-            return [.. inFlight.Where(message => message.Body.Length > max)];
+            return [.. inFlight.Where(message => message.BodyBytes > max)];
         }
 
         if (TopicRefused().Match(Text) is { Success: true } topic)

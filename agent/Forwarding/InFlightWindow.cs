@@ -102,12 +102,12 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     {
         lock (_gate)
         {
-            if (_committedSincePage.Contains(message.Seq) || !_bytesBySeq.TryAdd(message.Seq, message.Body.Length))
+            if (_committedSincePage.Contains(message.Seq) || !_bytesBySeq.TryAdd(message.Seq, message.BodyBytes))
             {
                 return false;
             }
 
-            _bytes += message.Body.Length;
+            _bytes += message.BodyBytes;
             return true;
         }
     }

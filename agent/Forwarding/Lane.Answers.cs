@@ -99,7 +99,7 @@ internal sealed partial class Lane
 
         if (_search is not null && guilty.Count > 0)
         {
-            AdvanceSearch_NeedsLock(); // the other suspects stay in the window and are sent again from memory
+            AdvanceSearch_NeedsLock(); // the other suspects stay in the window and are sent again
             return;
         }
 
@@ -173,6 +173,20 @@ internal sealed partial class Lane
         }
 
         _context.Wake();
+    }
+
+    /// <summary>A suspect is in the spool no more: nothing becomes of it.</summary>
+    private void LetGo(FeedMessage message)
+    {
+        lock (_gate)
+        {
+            if (_search?.Left.Contains(message) is true)
+            {
+                _search.Clear(message);
+                _context.Window.Leave(message);
+                AdvanceSearch_NeedsLock();
+            }
+        }
     }
 
     private void GiveUpSearch_NeedsLock()

@@ -139,6 +139,8 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
     public ValueTask PublishAsync(BrokerConnection connection, FeedMessage message, BrokerMessage encoded) => PublishAsync(connection, message, encoded, closings: null);
 
     /// <summary>Does what is due: disposes closed channels, begins a probe, sends the next group of suspects.</summary>
+    /// <param name="connection">The connection in use.</param>
+    /// <param name="encode">Gives a suspect as it was sent before; null when the spool has it no more.</param>
     public async ValueTask AdvanceAsync(BrokerConnection connection, Func<FeedMessage, BrokerMessage?> encode)
     {
         await DisposeClosedAsync();
@@ -163,8 +165,15 @@ internal sealed partial class Lane : IConfirmListener, IAsyncDisposable
 
         foreach (FeedMessage message in group)
         {
-            // Not null: it was encoded before, when it first went out. Should the channel close amid the group, the rest of it stays: order wants that.
-            await PublishAsync(connection, message, encode(message)!.Value, closings);
+            // Should the channel close amid the group, the rest of it stays: order wants that.
+            if (encode(message) is { } encoded)
+            {
+                await PublishAsync(connection, message, encoded, closings);
+            }
+            else
+            {
+                LetGo(message);
+            }
         }
     }
 

@@ -20,13 +20,13 @@ internal sealed class MessageEncoding(string defaultExchange, ExpiryClock expiry
     public bool IsExpired(FeedMessage message) => message.ExpiresAt is { } expiresAt && expiry.IsOver(expiresAt);
 
     /// <summary>The message for the broker; null, with the reason, when a foreign writer stored properties that cannot be read.</summary>
-    public BrokerMessage? Encode(FeedMessage message, out string? fault)
+    public BrokerMessage? Encode(FeedMessage message, byte[] body, out string? fault)
     {
         fault = null;
         try
         {
             return new BrokerMessage(message.Id, ExchangeOf(message), message.RoutingKey, PropertiesOf(message),
-                SpoolTime.FromMicroseconds(message.CreatedAt), TimeLeft(message), message.Body);
+                SpoolTime.FromMicroseconds(message.CreatedAt), TimeLeft(message), body);
         }
         catch (JsonException unreadable)
         {

@@ -150,7 +150,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         {
             lane.Settle(message, PublishOutcome.Expired, "its time to live ran out");
         }
-        else if (_encoding.Encode(message, out string? fault) is { } encoded)
+        else if (_encoding.Encode(message, message.TakeBody(), out string? fault) is { } encoded)
         {
             await lane.PublishAsync(connection, message, encoded);
         }
@@ -176,7 +176,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         lanes.DeferOverdue(ConfirmDeadline);
         foreach (Lane lane in lanes.All)
         {
-            await lane.AdvanceAsync(connection, message => _encoding.Encode(message, out _));
+            await lane.AdvanceAsync(connection, message => feed.ReadBody(message) is { } body ? _encoding.Encode(message, body, out _) : null);
             if (lane.TakeRewind() is { } seq)
             {
                 feed.GoBackBefore(seq);

@@ -36,9 +36,7 @@ public sealed class PoisonTests(VirtualHostPair hosts, ITestOutputHelper output)
 
     [Fact(Timeout = Longest)]
     public async Task A_message_that_the_broker_finds_invalid_without_naming_it_is_found_and_rejected() =>
-        await SurvivesAsync(
-            new() { RoutingKey = "good.poison", Body = Some.Bytes(10), Properties = new MessageProperties { Headers = new Dictionary<string, object?>(StringComparer.Ordinal) { ["CC"] = "not a list" } } },
-            "rejected", attempts: 1, "406 PRECONDITION_FAILED - invalid message");
+        await SurvivesAsync(Invalid, "rejected", attempts: 1, "406 PRECONDITION_FAILED - invalid message");
 
     [Fact(Timeout = Longest)]
     public async Task A_message_with_a_forbidden_routing_key_waits()
@@ -69,6 +67,42 @@ public sealed class PoisonTests(VirtualHostPair hosts, ITestOutputHelper output)
     [Fact(Timeout = Longest)]
     public async Task A_message_for_an_exchange_that_is_not_there_waits_uncharged() =>
         await SurvivesAsync(new() { Exchange = "nowhere", RoutingKey = "good.poison", Body = Some.Bytes(10) }, "pending", attempts: 0, "404 NOT_FOUND - no exchange 'nowhere'");
+
+    [Fact(Timeout = Longest)]
+    public async Task A_suspect_that_was_cancelled_and_purged_amid_the_search_is_not_sent_again()
+    {
+        const int suspects = 40, cancelled = 30;
+        using var spool = new TempSpool();
+        var queue = await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, _exchange, _exchange);
+        using var agent = AgentProcess.Start(new AgentConfiguration(spool.Path).WithServer("mq1", hosts.First, hosts.Name, _exchange, server => server["window"] = Window));
+        using var writer = SpoolWriter.Open(spool.Path);
+        await spool.AwaitServersAsync(Limit);
+        writer.Append(new OutgoingMessage { Id = "before", Body = Some.Bytes(10) });
+        await spool.AwaitDeliveredAsync(1, Limit, "mq1");
+
+        // All of them are on their way to a broker that does not read; the one that makes it close the channel stands before the cancelled one.
+        hosts.First.Pause();
+        OutgoingMessage[] sent = [.. Enumerable.Range(0, suspects).Select(number => number == suspects / 2 ? Invalid with { Id = "the-poison" } : new() { Id = $"suspect-{number}", Body = Some.Bytes(1000) })];
+        writer.AppendMany(sent);
+        await Eventually.Is("the broker was sent all of them", Limit, () => BytesWaitingFor(hosts.First.Port) > sent.Sum(message => message.Body.Length));
+        var cli = new SpoolCommand(spool);
+        (await cli.RunAsync("cancel", $"suspect-{cancelled}")).MustSucceed();
+        (await cli.RunAsync("purge", "--older-than", "0s", "--yes")).MustSucceed();
+        hosts.First.Resume();
+
+        await Eventually.Is("the poison is rejected", Limit, () => Poison(spool) is { State: "rejected" });
+        await spool.AwaitDeliveredAsync(suspects - 1, Limit, "mq1");
+        Assert.Equal(0, await agent.StopAsync());
+        string[] wanted = ["before", .. sent.Select(message => message.Id!).Where(id => id is not "the-poison" && !id.EndsWith($"-{cancelled}", StringComparison.Ordinal))];
+        Assert.Equal(wanted, (await queue.DrainAsync()).Select(message => message.MessageId).Distinct(StringComparer.Ordinal));
+    }
+
+    private static OutgoingMessage Invalid => new()
+    {
+        RoutingKey = "good.poison",
+        Body = Some.Bytes(10),
+        Properties = new MessageProperties { Headers = new Dictionary<string, object?>(StringComparer.Ordinal) { ["CC"] = "not a list" } },
+    };
 
     private async Task SurvivesAsync(OutgoingMessage poison, string state, int attempts, string reasonWith, string user = "guest")
     {
@@ -112,6 +146,12 @@ public sealed class PoisonTests(VirtualHostPair hosts, ITestOutputHelper output)
 
         return accepted;
     }
+
+    /// <summary>What the kernel keeps for the sockets of this port until their process reads it (/proc/net/tcp, proc(5)).</summary>
+    private static long BytesWaitingFor(int port) => File.ReadLines("/proc/net/tcp").Skip(1)
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        .Where(columns => columns[1].EndsWith($":{port:X4}", StringComparison.Ordinal))
+        .Sum(columns => long.Parse(columns[4].Split(':')[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
 
     private static DeliveryRow Poison(TempSpool spool) => spool.Value<DeliveryRow>(
         """

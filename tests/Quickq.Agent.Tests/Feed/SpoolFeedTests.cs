@@ -35,6 +35,20 @@ public sealed class SpoolFeedTests : IDisposable
     }
 
     [Fact]
+    public void A_body_is_read_again_of_that_very_message_only()
+    {
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+        IReadOnlyList<FeedMessage> page = feed.Next(3, long.MaxValue, long.MaxValue, []);
+        _spool.Execute("UPDATE message SET body = x'010203' WHERE seq = 1; UPDATE message SET id = 'of-another-spool' WHERE seq = 2; DELETE FROM delivery WHERE message = 3; DELETE FROM message WHERE seq = 3");
+
+        Assert.Equal([1, 2, 3], feed.ReadBody(page[0]));
+        Assert.Null(feed.ReadBody(page[1]));
+        Assert.Null(feed.ReadBody(page[2]));
+        Assert.Equal(new byte[100], page[0].TakeBody());
+        Assert.Throws<InvalidOperationException>(() => page[0].TakeBody());
+    }
+
+    [Fact]
     public void Only_pending_rows_of_this_server_are_handed_out()
     {
         _spool.Execute("UPDATE delivery SET state = 'delivered' WHERE server = 1 AND message IN (1, 3); UPDATE delivery SET state = 'held' WHERE server = 1 AND message = 4");
