@@ -20,6 +20,9 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private const int MaxPage = 256;
 
+    /// <summary>So many bytes of bodies are read at once: a small part of what is allocated between two garbage collections, so that few of them live through one.</summary>
+    private const long MaxPageBytes = 256 * 1024;
+
     private readonly MessageEncoding _encoding = new(settings.Exchange, parts.Expiry);
     private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
     private readonly long _worthwhileBytes = Math.Max(1, settings.WindowBytes / 4);
@@ -100,7 +103,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
 
         window.BeginPage();
-        IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), bytes, marks.Barrier, lanes.PassBy(_feed.Position));
+        IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), Math.Min(bytes, MaxPageBytes), marks.Barrier, lanes.PassBy(_feed.Position));
         if (page.Count > 0)
         {
             await PublishAsync(connection, page, stopTaking);

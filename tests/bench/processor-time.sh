@@ -2,10 +2,11 @@
 # Says what the agent's processor time a message is made of: drains a spool under perf and sorts the samples by part, for docs/performance.md.
 # The agent is the shipped one but for its symbols, which it keeps. Run it alone on the machine.
 #
-#   tests/bench/processor-time.sh [MESSAGES]
+#   tests/bench/processor-time.sh [MESSAGES [drain | drain-small | drain-large]]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 messages=${1:-250000}
+comparison=${2:-drain}
 bash packaging/install-missing.sh rabbitmq-server clang zlib1g-dev linux-perf python3
 [ -x dist/bin/quickq-spool ] || bash packaging/build.sh
 work=$(mktemp -d)
@@ -23,7 +24,7 @@ exec "$work/agent/quickq-agent" "\$@"
 END
 chmod +x "$work/watched-agent"
 QUICKQ_AGENT=$work/watched-agent QUICKQ_SPOOL_CLI=$PWD/dist/bin/quickq-spool \
-  artifacts/bin/Quickq.Bench/release/Quickq.Bench drain --rounds 1 --only Quickq --messages "$messages" | tee "$work/bench.log"
+  artifacts/bin/Quickq.Bench/release/Quickq.Bench "$comparison" --rounds 1 --only Quickq --messages "$messages" | tee "$work/bench.log"
 for perf in $(pgrep -f "perf record .*$work/"); do
   tail --pid="$perf" -f /dev/null # it still writes
 done
