@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Quickq.Spool.Locking;
 using Quickq.Testing;
 
 namespace Quickq.Disruption.Tests;
@@ -45,8 +46,10 @@ public sealed class FullDiskTests(VirtualHostPair hosts, ITestOutputHelper outpu
             else
             {
                 // Not while it holds the write lock: then add would wait for it.
-                using var pause = Process.Start("flock", [spool.Path + ".lock", "kill", "-STOP", agent.Pid.ToString(CultureInfo.InvariantCulture)]);
-                await pause.WaitForExitAsync(TestContext.Current.CancellationToken);
+                using var turn = new WriteLock(spool.Path);
+                turn.Acquire(Limit);
+                await agent.PauseAsync(Limit);
+                turn.Release(announce: false);
             }
 
             accepted.AddRange(await AddAsync(spool, cycle, Pending));

@@ -61,6 +61,9 @@ public sealed class AgentProcess : IDisposable
 
     public void Pause() => _child.Pause();
 
+    /// <inheritdoc cref="ChildProcess.PauseAsync"/>
+    public Task PauseAsync(TimeSpan limit) => _child.PauseAsync(limit);
+
     public void Resume() => _child.Resume();
 
     /// <summary>SIGHUP: it reads its configuration again.</summary>

@@ -80,6 +80,13 @@ public sealed partial class ChildProcess : IDisposable
     /// <summary>SIGSTOP: it keeps its sockets and locks, and does nothing any more.</summary>
     public void Pause() => Signal(SigStop);
 
+    /// <summary>SIGSTOP, and waits until each of its threads has stopped: until then one that was waiting for a lock may still take it.</summary>
+    public Task PauseAsync(TimeSpan limit)
+    {
+        Pause();
+        return Eventually.Closely($"all threads of process {Pid} have stopped", limit, () => Directory.GetDirectories($"/proc/{Pid}/task").All(HasStopped));
+    }
+
     /// <summary>SIGCONT.</summary>
     public void Resume() => Signal(SigCont);
 
@@ -112,4 +119,16 @@ public sealed partial class ChildProcess : IDisposable
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int SendSignal(int pid, int signal);
+
+    private static bool HasStopped(string thread)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(thread, "stat")).Contains(") T ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false; // the thread has just ended: the next look does not find it
+        }
+    }
 }

@@ -56,8 +56,7 @@ public sealed class LockLineTests
         busy.Acquire(Limit);
         using ChildProcess stopped = Add(spool, "the stopped one's");
         await line.IsTakenAsync(0);
-        stopped.Pause();
-        await Eventually.Is("all its threads have stopped", Limit, () => Directory.GetDirectories($"/proc/{stopped.Pid}/task").All(HasStopped));
+        await stopped.PauseAsync(Limit);
         busy.Release(announce: false);
 
         var watch = Stopwatch.StartNew();
@@ -96,8 +95,6 @@ public sealed class LockLineTests
         Assert.Equal(["the next"], Bodies(spool));
         Assert.True(line.IsEmpty);
     });
-
-    private static bool HasStopped(string thread) => File.ReadAllText(Path.Combine(thread, "stat")).Contains(") T ", StringComparison.Ordinal);
 
     private static async Task EndsWellAsync(ChildProcess child) => Assert.True(await child.WaitForExitAsync(Limit) == 0, child.Stderr);
 
