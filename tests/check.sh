@@ -48,7 +48,7 @@ done)
 report "links in the documentation lead somewhere" "$links"
 
 proofs=$(grep -oE '`[A-Za-z]+(Tests|Rounds)`' docs/delivery.md | tr -d '`' | sort -u | while read -r class; do
-  files "tests/*/$class.cs" "tests/*/*/$class.cs" | grep -q . || echo "docs/delivery.md: no test class $class"
+  [ -n "$(files "tests/*/$class.cs" "tests/*/*/$class.cs")" ] || echo "docs/delivery.md: no test class $class"
 done)
 report "the tests that docs/delivery.md names are there" "$proofs"
 

@@ -151,7 +151,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
         var deadlines = new BrokerDeadlines { Publish = TimeSpan.FromSeconds(2) };
         var connection = await BrokerConnection.OpenAsync(Configured.Server(_node, virtualHost.Name), deadlines, TimeProvider.System, CancellationToken.None);
         var publisher = await connection.OpenPublisherAsync(_heard, CancellationToken.None);
-        _node.Pause();
+        await _node.PauseAsync();
         try
         {
             var refused = await Assert.ThrowsAsync<BrokerUnavailableException>(() => PublishMuchAsync(publisher).WaitAsync(TimeSpan.FromSeconds(8), TimeProvider.System));
@@ -173,7 +173,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
     public async Task A_frozen_node_cannot_hold_up_a_dispose()
     {
         await using var publisher = await _connection.OpenPublisherAsync(_heard, CancellationToken.None);
-        _node.Pause();
+        await _node.PauseAsync();
         try
         {
             await AssertDisposedWithin(TimeSpan.FromSeconds(5));
@@ -191,7 +191,7 @@ public sealed class ConnectionLossTests(VirtualHost virtualHost) : IClassFixture
     {
         var settings = Configured.Server(_node, virtualHost.Name) with { Heartbeat = TimeSpan.FromSeconds(1) };
         await using var connection = await BrokerConnection.OpenAsync(settings, lost: null, CancellationToken.None);
-        _node.Pause();
+        await _node.PauseAsync();
         try
         {
             Assert.Equal("no sign of life from the broker for over 2 s (heartbeat 1 s)", await connection.Lost.WaitAsync(Seconds, TimeProvider.System));

@@ -57,7 +57,7 @@ public sealed class RabbitNodeTests(OneNode shared, VirtualHost virtualHost) : I
         await using var connection = await _node.ConnectAsync(virtualHost.Name);
         await using var channel = await connection.CreateChannelAsync();
 
-        _node.Pause();
+        await _node.PauseAsync();
         var answer = channel.ExchangeDeclarePassiveAsync("amq.topic");
         try
         {

@@ -58,7 +58,7 @@ public sealed class BrokerStopTests(VirtualHostPair hosts) : IClassFixture<Virtu
     [Fact(Timeout = Longest)]
     public Task The_broker_is_frozen_for_longer_than_its_heartbeat_and_wakes() => SurvivesAsync(async scene =>
     {
-        hosts.Second.Pause();
+        await hosts.Second.PauseAsync();
         await scene.AwaitConnectionAsync("reconnecting", "no sign of life");
         hosts.Second.Resume();
     });
@@ -66,7 +66,7 @@ public sealed class BrokerStopTests(VirtualHostPair hosts) : IClassFixture<Virtu
     [Fact(Timeout = Longest)]
     public Task What_a_frozen_broker_had_in_its_buffers_is_sent_again_when_it_is_killed() => SurvivesAsync(async scene =>
     {
-        hosts.Second.Pause();
+        await hosts.Second.PauseAsync();
 
         // The window is full: all of it was handed to the network, and nothing of it was confirmed.
         await scene.AwaitBacklogAsync(2 * FaultScene.Window);

@@ -53,7 +53,7 @@ public sealed class ChaosTests(OwnNetwork network, ITestOutputHelper output) : I
                     await scene.Agent.StopAndStartAsync();
                     break;
                 case 1:
-                    scene.Agent.Current.Pause();
+                    await scene.Agent.Current.PauseAsync();
                     await ChaoticServer.PassesAsync(TimeSpan.FromSeconds(dice.NextDouble() * 8), enough);
                     scene.Agent.Current.Resume();
                     break;

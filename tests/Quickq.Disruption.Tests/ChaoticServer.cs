@@ -31,7 +31,7 @@ internal sealed class ChaoticServer(RabbitNode node, NetworkLink link, BrokerQue
             ("killed", 3, Now(node.Kill), StartAsync),
             ("stopped", 2, node.StopAsync, StartAsync),
             ("application stopped", 2, () => node.CtlAsync("stop_app"), () => node.CtlAsync("start_app")),
-            ("frozen", 15, Now(node.Pause), Now(node.Resume)),
+            ("frozen", 15, node.PauseAsync, Now(node.Resume)),
             ("cable pulled", 20, link.CutAsync, link.HealAsync),
             ("packets lost", 8, () => link.LoseAsync(percent: 30), link.HealAsync),
             ("connections reset", 2, link.ResetAsync, link.HealAsync),

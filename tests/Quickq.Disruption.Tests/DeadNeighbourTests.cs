@@ -50,7 +50,7 @@ public sealed class DeadNeighbourTests(VirtualHostPair hosts, ITestOutputHelper 
             configuration.WithServer("mq2", hosts.Second, hosts.Name, "beside-frozen", server => server["window"] = Window));
         await besideFrozen.AddAsync([SsecEvents.All[0]]);
         await besideFrozen.Spool.AwaitDeliveredAsync(1, Limit, "mq1", "mq2");
-        hosts.Second.Pause();
+        await hosts.Second.PauseAsync();
 
         await MustKeepPaceAsync(alone, besideFrozen);
 

@@ -65,7 +65,7 @@ public sealed class JournalTests(VirtualHostPair hosts) : IClassFixture<VirtualH
             configuration.WithServer($"dead{dead}", "127.0.0.1", FreePort.Next(), "/", "satellite");
         }
 
-        journal.Pause();
+        await journal.PauseAsync();
         using var agent = AgentProcess.Start(configuration, environment: null, inside: null, journal.AsService);
         await spool.AwaitServersAsync(Limit);
         (await new SpoolCommand(spool).RunAsync("add", "-t", "a.b", "{}")).MustSucceed();

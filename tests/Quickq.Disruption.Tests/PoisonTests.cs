@@ -81,7 +81,7 @@ public sealed class PoisonTests(VirtualHostPair hosts, ITestOutputHelper output)
         await spool.AwaitDeliveredAsync(1, Limit, "mq1");
 
         // All of them are on their way to a broker that does not read; the one that makes it close the channel stands before the cancelled one.
-        hosts.First.Pause();
+        await hosts.First.PauseAsync();
         OutgoingMessage[] sent = [.. Enumerable.Range(0, suspects).Select(number => number == suspects / 2 ? Invalid with { Id = "the-poison" } : new() { Id = $"suspect-{number}", Body = Some.Bytes(1000) })];
         writer.AppendMany(sent);
         await Eventually.Is("the broker was sent all of them", Limit, () => BytesWaitingFor(hosts.First.Port) > sent.Sum(message => message.Body.Length));

@@ -51,7 +51,7 @@ public sealed class QuietTimesTests(VirtualHostPair hosts) : IClassFixture<Virtu
         await agent.AwaitLogAsync("mq2: connected", Limit);
 
         // The broker answers when the spool takes no writes any more: all its confirms wait in the agent's memory.
-        hosts.Second.Pause();
+        await hosts.Second.PauseAsync();
         using var producer = LineProducer.Start(spool, SsecEvents.All.Take(300), "unwritable", TimeSpan.Zero);
         var accepted = await producer.FinishAsync();
         using (var disk = await BreakDiskAsync(agent, spool))

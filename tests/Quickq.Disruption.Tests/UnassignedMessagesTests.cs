@@ -46,7 +46,7 @@ public sealed class UnassignedMessagesTests(VirtualHostPair hosts) : IClassFixtu
         using var agent = StartAgent(spool, "himawari", window: 2 * Many);
 
         await TakeTurnAmidAssignmentAsync(turn, spool);
-        await agent.PauseAsync(Limit);
+        await agent.PauseAsync();
         turn.Release(announce: false);
         using var producer = LineProducer.Start(spool, SsecEvents.All.Take(100), "himawari", TimeSpan.Zero);
         var late = await producer.FinishAsync();

@@ -69,7 +69,7 @@ public sealed class WatchdogTests(VirtualHostPair hosts) : IClassFixture<Virtual
 
         // A real hang, beyond every deadline: opening a pipe for reading waits for a writer, as a file on a dead NFS server would.
         MakePipeOf(hungSpool.File("password"));
-        hosts.First.Pause();
+        await hosts.First.PauseAsync();
         await Task.WhenAll(hung.AwaitLogAsync("lost", Limit), waiting.AwaitLogAsync("lost", Limit));
         await hung.AwaitLogAsync(" CRITICAL no progress of mq1 for ", TimeSpan.FromMinutes(3));
         int fed = hungSystemd.Count("WATCHDOG=1");

@@ -59,10 +59,8 @@ public sealed class AgentProcess : IDisposable
     /// <summary>SIGHUP: it reads its configuration again.</summary>
     public void Hangup() => _child.Signal(ChildProcess.HangUp);
 
-    public void Pause() => _child.Pause();
-
     /// <inheritdoc cref="ChildProcess.PauseAsync"/>
-    public Task PauseAsync(TimeSpan limit) => _child.PauseAsync(limit);
+    public Task PauseAsync() => _child.PauseAsync();
 
     public void Resume() => _child.Resume();
 

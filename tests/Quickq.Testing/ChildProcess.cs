@@ -13,6 +13,7 @@ public sealed partial class ChildProcess : IDisposable
     private const int SigTerm = 15;
     private const int SigCont = 18;
     private const int SigStop = 19;
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
     private readonly Process _process;
     private readonly TextCapture _stdout;
     private readonly TextCapture _stderr;
@@ -77,14 +78,14 @@ public sealed partial class ChildProcess : IDisposable
         return WaitForExitAsync(limit);
     }
 
-    /// <summary>SIGSTOP: it keeps its sockets and locks, and does nothing any more.</summary>
-    public void Pause() => Signal(SigStop);
-
-    /// <summary>SIGSTOP, and waits until each of its threads has stopped: until then one that was waiting for a lock may still take it.</summary>
-    public Task PauseAsync(TimeSpan limit)
+    /// <summary>
+    /// SIGSTOP, and waits until each of its threads has stopped; until then one could still answer, or take the lock that it waits for.
+    /// From then on it keeps its sockets and locks, and does nothing.
+    /// </summary>
+    public Task PauseAsync()
     {
-        Pause();
-        return Eventually.Closely($"all threads of process {Pid} have stopped", limit, () => Directory.GetDirectories($"/proc/{Pid}/task").All(HasStopped));
+        Signal(SigStop);
+        return Eventually.Closely($"all threads of process {Pid} have stopped", StopLimit, () => Directory.GetDirectories($"/proc/{Pid}/task").All(HasStopped));
     }
 
     /// <summary>SIGCONT.</summary>

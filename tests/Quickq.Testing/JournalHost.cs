@@ -31,7 +31,7 @@ public sealed class JournalHost : IAsyncDisposable
     }
 
     /// <summary>SIGSTOP: its sockets stay and nobody reads them.</summary>
-    public void Pause() => _journal.Pause();
+    public Task PauseAsync() => _journal.PauseAsync();
 
     public void Resume() => _journal.Resume();
 

@@ -10,7 +10,7 @@ namespace Quickq.Testing;
 /// <summary>A real RabbitMQ node of its own: name, ports, cookie, data and log folder, bound to 127.0.0.1.</summary>
 /// <remarks>
 /// The broker is a direct child of the test process (tests/rabbit-node.sh becomes it), so <see cref="Kill"/> and
-/// <see cref="Pause"/> mean the Erlang machine itself. Ports and data survive stop, kill and restart; the node's own port
+/// <see cref="PauseAsync"/> mean the Erlang machine itself. Ports and data survive stop, kill and restart; the node's own port
 /// mapper (epmd) lives from the first start to the dispose. If the test process dies, the kernel ends both.
 /// </remarks>
 public sealed class RabbitNode : IAsyncDisposable
@@ -141,7 +141,7 @@ public sealed class RabbitNode : IAsyncDisposable
     }
 
     /// <summary>SIGSTOP: connections stay open and nothing answers.</summary>
-    public void Pause() => Broker.Pause();
+    public Task PauseAsync() => Broker.PauseAsync();
 
     /// <summary>SIGCONT.</summary>
     public void Resume() => Broker.Resume();

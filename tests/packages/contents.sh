@@ -19,13 +19,14 @@ undocumented_words() {
   [ "$(wc -w <<< "$verbs")" -ge 16 ] || echo "--help of $1 names too few verbs: $verbs"
   for verb in $verbs; do
     grep -qE "^[A-Z, ]*\b${verb^^}\b" "$work/quickq-spool.1" || echo "quickq-spool(1): no heading for $verb"
-    completed quickq-spool "$verb" | grep -qx -- "$verb" || echo "completion of quickq-spool: no verb $verb"
+    grep -qx -- "$verb" <<< "$(completed quickq-spool "$verb")" || echo "completion of quickq-spool: no verb $verb"
     options_of "$1" "$verb" > "$work/options"
     [ -s "$work/options" ] || echo "no options in the help of $verb"
     completed quickq-spool "$verb" - | sort -u > "$work/completed"
     diff "$work/options" "$work/completed" | sed -n "s/^</completion of $verb lacks/p; s/^>/completion of $verb has, but not its help:/p"
+    section "${verb^^}" < "$work/quickq-spool.1" > "$work/section"
     while read -r option; do
-      section "${verb^^}" < "$work/quickq-spool.1" | grep -qE -- "(^|[^-A-Za-z])$option\b" || echo "quickq-spool(1): $verb has no $option"
+      grep -qE -- "(^|[^-A-Za-z])$option\b" "$work/section" || echo "quickq-spool(1): $verb has no $option"
     done < <(grep -vxE -- '-h|--help|--spool|--json' "$work/options")
   done
   options_of "$2" > "$work/options"
@@ -91,8 +92,9 @@ careless_scripts() {
     esac
     sh -n "packaging/deb/$script" || echo "$script is not a shell script"
     grep -qx 'set -e' "packaging/deb/$script" || echo "$script goes on after an error"
+    sed -nE '/^case/,/^esac/s/^  ([a-z| -]+)\).*/\1/p' "packaging/deb/$script" | tr -d ' ' | tr '|' '\n' > "$work/actions"
     for action in "$@"; do
-      sed -nE '/^case/,/^esac/s/^  ([a-z| -]+)\).*/\1/p' "packaging/deb/$script" | tr -d ' ' | tr '|' '\n' | grep -qx -- "$action" || echo "$script does not know $action"
+      grep -qx -- "$action" "$work/actions" || echo "$script does not know $action"
     done
     ! sh "packaging/deb/$script" surprise 2> /dev/null || echo "$script does not refuse an action it does not know"
   done

@@ -56,7 +56,7 @@ public sealed class LockLineTests
         busy.Acquire(Limit);
         using ChildProcess stopped = Add(spool, "the stopped one's");
         await line.IsTakenAsync(0);
-        await stopped.PauseAsync(Limit);
+        await stopped.PauseAsync();
         busy.Release(announce: false);
 
         var watch = Stopwatch.StartNew();
