@@ -1,4 +1,3 @@
-using System.Text;
 using Quickq.Spool;
 
 namespace Quickq.SpoolCli.CommandLine;
@@ -16,7 +15,8 @@ internal static class ErrorReport
     {
         try
         {
-            error.WriteLine(OneLine($"quickq-spool: {message}{(string.IsNullOrEmpty(hint) ? "" : "; ")}{hint}"));
+            // What was typed is quoted in messages.
+            error.WriteLine(SafeText.OneLine($"quickq-spool: {message}{(string.IsNullOrEmpty(hint) ? "" : "; ")}{hint}"));
         }
         catch (IOException)
         {
@@ -37,16 +37,4 @@ internal static class ErrorReport
         SpoolFault.InputOutput or SpoolFault.Damaged => ExitCode.InputOutput,
         _ => ExitCode.InputOutput,
     };
-
-    /// <summary>What was typed is quoted in messages: it must neither break the line nor steer the terminal.</summary>
-    private static string OneLine(string text)
-    {
-        var line = new StringBuilder(text.Length);
-        foreach (var c in text)
-        {
-            line.Append(char.IsControl(c) ? '?' : c);
-        }
-
-        return line.ToString();
-    }
 }

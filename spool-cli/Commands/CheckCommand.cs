@@ -54,13 +54,13 @@ internal sealed class CheckCommand
         {
             if (typed.GetValue(_repair))
             {
-                streams.Output.Write($"{Printable.Text(RepairText.Of(repaired))}\n\n");
+                streams.Output.Write($"{SafeText.OneLine(RepairText.Of(repaired))}\n\n");
             }
 
             var table = new TextTable("CHECK", "LEVEL", "FINDING");
             foreach (var finding in findings)
             {
-                table.Add(finding.Check, new Cell(CheckJson.WordFor(finding.Level), ColourOf(finding.Level)), Printable.Text(finding.Text));
+                table.Add(finding.Check, new Cell(CheckJson.WordFor(finding.Level), ColourOf(finding.Level)), finding.Text);
             }
 
             table.Write(streams.Output, Palette.For(streams.OutputIsTerminal));

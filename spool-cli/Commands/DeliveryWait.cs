@@ -44,7 +44,7 @@ internal sealed class DeliveryWait(string path, StandardStreams streams)
             {
                 if (++named <= MaxNamed)
                 {
-                    streams.Error.WriteLine($"quickq-spool: {id}: {Printable.Text(text)}");
+                    streams.Error.WriteLine($"quickq-spool: {id}: {text}");
                 }
             }
 

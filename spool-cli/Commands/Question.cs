@@ -1,3 +1,4 @@
+using Quickq.Spool;
 using Quickq.SpoolCli.Streams;
 
 namespace Quickq.SpoolCli.Commands;
@@ -8,7 +9,7 @@ internal static class Question
     /// <summary>False, with a word on standard error, when the answer is anything but yes.</summary>
     public static bool IsAnsweredYes(StandardStreams streams, string question)
     {
-        streams.Error.Write($"quickq-spool: {question} [y/N] ");
+        streams.Error.Write($"quickq-spool: {SafeText.OneLine(question)} [y/N] ");
         if (streams.ReadAnswer() is "y" or "Y" or "yes" or "YES" or "Yes")
         {
             return true;

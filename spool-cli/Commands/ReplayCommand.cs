@@ -62,7 +62,7 @@ internal sealed class ReplayCommand
         }
 
         if (!typed.GetValue(_yes) && streams.InputIsTerminal && Replay(dryRun: true) is var plan && plan.Again + plan.Created > 0
-            && !Question.IsAnsweredYes(streams, $"replay {Printable.Count(plan.Again + plan.Created, "message")} to {Printable.Text(server)}?"))
+            && !Question.IsAnsweredYes(streams, $"replay {Printable.Count(plan.Again + plan.Created, "message")} to {server}?"))
         {
             return ExitCode.TryLater;
         }
@@ -89,7 +89,7 @@ internal sealed class ReplayCommand
         var messages = report.Again + report.Created;
         output.Write(messages == 0
             ? "nothing to replay\n"
-            : $"{Printable.Count(messages, "message")} {(dryRun ? "would be" : messages == 1 ? "is" : "are")} due at {Printable.Text(server)}: " +
+            : $"{Printable.Count(messages, "message")} {(dryRun ? "would be" : messages == 1 ? "is" : "are")} due at {SafeText.OneLine(server)}: " +
               $"{Printable.Count(report.Again)} again, {Printable.Count(report.Created)} for the first time\n");
         if (report.Expired > 0)
         {

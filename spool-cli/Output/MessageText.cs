@@ -41,8 +41,8 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
                 message.Id,
                 Time.Short(message.CreatedAt),
                 Exchange(message.Exchange),
-                Printable.Text(message.RoutingKey),
-                message.Deliveries.Count == 0 ? "unassigned" : string.Join(' ', message.Deliveries.Select(row => $"{Printable.Text(row.Server)}:{row.State}")));
+                message.RoutingKey,
+                message.Deliveries.Count == 0 ? "unassigned" : string.Join(' ', message.Deliveries.Select(row => $"{row.Server}:{row.State}")));
         }
 
         table.Write(output, palette);
@@ -78,7 +78,7 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
         WriteBody(message.Body);
     }
 
-    private void Line(string name, string value) => output.Write($"{palette.Paint(name.PadRight(13), Colour.Faint)}  {Printable.Text(value)}\n");
+    private void Line(string name, string value) => output.Write($"{palette.Paint(name.PadRight(13), Colour.Faint)}  {SafeText.OneLine(value)}\n");
 
     private void WriteBody(byte[] body)
     {
@@ -95,7 +95,7 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
             shown--;
         }
 
-        output.Write(Printable.Text(Encoding.UTF8.GetString(body, 0, shown), keepLines: true));
+        output.Write(SafeText.Lines(Encoding.UTF8.GetString(body, 0, shown)));
         output.Write(shown < body.Length ? $"\n(cut here; --body writes all {Printable.Count(body.Length)} bytes)\n" : "\n");
     }
 
@@ -103,13 +103,13 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
         ? [["-", new("unassigned", Colour.Warning), "0", "-", "-", "-", "no server is configured yet"]]
         : message.Deliveries.Select(row => new Cell[]
         {
-            Printable.Text(row.ServerActive ? row.Server : $"{row.Server} (not configured)"),
+            row.ServerActive ? row.Server : $"{row.Server} (not configured)",
             new(row.State, ColourOf(row.State)),
             row.Attempts.ToString(CultureInfo.InvariantCulture),
             Time.Short(row.NextAttemptAt),
             Time.Short(row.SettledAt),
             row.Endpoint ?? "-",
-            Printable.Text(row.Reason ?? "-"),
+            row.Reason ?? "-",
         });
 
     private static Colour ColourOf(string state) => state switch
@@ -123,6 +123,6 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
     {
         null => "(the server's)",
         "" => "(AMQP default)",
-        _ => Printable.Text(exchange),
+        _ => exchange,
     };
 }

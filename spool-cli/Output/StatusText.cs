@@ -8,7 +8,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 {
     public void Write(SpoolOverview overview)
     {
-        output.Write($"spool: {Printable.Text(overview.Path)}, {Printable.Count(overview.Messages, "message")}, {ByteSize.Describe(overview.Bytes)}, SQLite {overview.Sqlite}\n");
+        output.Write($"spool: {SafeText.OneLine(overview.Path)}, {Printable.Count(overview.Messages, "message")}, {ByteSize.Describe(overview.Bytes)}, SQLite {overview.Sqlite}\n");
         output.Write(overview.AgentPid is { } pid
             ? $"agent: {palette.Paint("running", Colour.Good)} (pid {pid.ToString(CultureInfo.InvariantCulture)})\n"
             : $"agent: {palette.Paint("not running", Colour.Bad)}\n");
@@ -28,7 +28,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
         foreach (var server in servers)
         {
             table.Add(
-                Printable.Text(server.Name),
+                server.Name,
                 Connection(server),
                 server.Endpoint ?? "-",
                 Printable.Count(server.Pending),
@@ -116,7 +116,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
         foreach (var (about, text) in notes)
         {
             output.Write(first ? "\n" : "");
-            output.Write($"{Printable.Text(about)}: {Printable.Text(text)}\n");
+            output.Write($"{SafeText.OneLine(about)}: {SafeText.OneLine(text)}\n");
             first = false;
         }
     }

@@ -1,3 +1,5 @@
+using Quickq.Spool;
+
 namespace Quickq.SpoolCli.Output;
 
 /// <summary>Rows under a heading, columns as wide as they need; numbers to the right.</summary>
@@ -11,7 +13,17 @@ internal sealed class TextTable
     public TextTable(params string[] headings) =>
         _columns = [.. headings.Select(heading => (heading.TrimStart('>'), heading.StartsWith('>')))];
 
-    public void Add(params Cell[] cells) => _rows.Add(cells);
+    /// <summary>Adds a row. What is in its cells is data: it is shown, and steers nothing.</summary>
+    public void Add(params ReadOnlySpan<Cell> cells)
+    {
+        var row = new Cell[cells.Length];
+        for (var i = 0; i < row.Length; i++)
+        {
+            row[i] = cells[i] with { Text = SafeText.OneLine(cells[i].Text) };
+        }
+
+        _rows.Add(row);
+    }
 
     public void Write(TextWriter output, Palette palette)
     {

@@ -23,6 +23,7 @@ internal sealed class StandardStreams
 
     public required bool OutputIsTerminal { get; init; }
 
+    /// <summary>Lines for a person; each passes <see cref="Quickq.Spool.SafeText"/>.</summary>
     public required TextWriter Error { get; init; }
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
@@ -46,7 +47,7 @@ internal sealed class StandardStreams
             RawOutput = new DescriptorStream(output),
             Output = new StreamWriter(new DescriptorStream(output), Utf8, bufferSize: 4096),
             OutputIsTerminal = Native.IsTerminal(1) == 1,
-            Error = new StreamWriter(new DescriptorStream(new Descriptor(2, "standard error")), Utf8, bufferSize: 256) { AutoFlush = true },
+            Error = new SafeTextWriter(new DescriptorStream(new Descriptor(2, "standard error"))),
         };
     }
 }

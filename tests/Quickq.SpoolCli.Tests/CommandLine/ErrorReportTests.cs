@@ -40,6 +40,6 @@ public sealed class ErrorReportTests
 
         ErrorReport.Print(CommandException.BadData("a\nb\e[2Jc", hint: null), error);
 
-        Assert.Equal("quickq-spool: a?b?[2Jc\n", error.ToString());
+        Assert.Equal("quickq-spool: a\\nb\\u001b[2Jc\n", error.ToString());
     }
 }

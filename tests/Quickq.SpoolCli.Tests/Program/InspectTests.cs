@@ -109,7 +109,7 @@ public sealed class InspectTests : IDisposable
 
         var shown = (await _quickq.RunAsync("show", "m1")).MustSucceed().Stdout;
 
-        Assert.All(["m1", "satellite", "a.b", "h=v", "persistent", "application/octet-stream", "8 bytes", "pending", "text\uFFFD[2J"], part => Assert.Contains(part, shown, StringComparison.Ordinal));
+        Assert.All(["m1", "satellite", "a.b", "h=v", "persistent", "application/octet-stream", "8 bytes", "pending", "text\\u001b[2J"], part => Assert.Contains(part, shown, StringComparison.Ordinal));
         Assert.DoesNotContain("\e", shown, StringComparison.Ordinal);
         Assert.Matches("priority +3", shown);
         Assert.Matches("expires +20..-", shown);
