@@ -15,7 +15,7 @@ stage() {
   cp "$programs"/* "$root/usr/lib/quickq/"
   ln -s ../lib/quickq/quickq-spool "$root/usr/bin/quickq-spool"
   ln -s ../lib/quickq/quickq-agent "$root/usr/sbin/quickq-agent"
-  cp docs/install.md "$doc/"
+  cp docs/install.md docs/security.md "$doc/"
   gzip -9n < CHANGELOG.md > "$doc/CHANGELOG.md.gz"
   manual cli.md quickq-spool 1 'hands messages to RabbitMQ through a spool on this machine'
   manual agent.md quickq-agent 8 'delivers spooled messages to RabbitMQ servers'
@@ -23,7 +23,7 @@ stage() {
   manual spool-format.md quickq-spool 5 'the spool file of Quickq'
   find "$root" -type d -exec chmod 755 {} +
   find "$root" -type f -exec chmod 644 {} +
-  chmod 755 "$root/usr/lib/quickq/quickq-agent" "$root/usr/lib/quickq/quickq-spool"
+  chmod 755 "$root/usr/lib/quickq/quickq-agent" "$root/usr/lib/quickq/quickq-spool" "$root/usr/lib/quickq/set-permissions"
   chmod 640 "$root/etc/quickq/quickq.json"
   chmod 750 "$root/etc/quickq"
 }
@@ -42,7 +42,7 @@ package_deb() {
   local common='libgcc-s1, libstdc++6, passwd'
   rm -f "$dist"/quickq_*.deb
   ! has_programs "$bin" || make_deb "$bin" "$version" "libc6 (>= 2.34), libssl3 | libssl3t64, $common"
-  ! has_programs "$portable" || make_deb "$portable" "$version~deb11" "libc6 (>= 2.28), libssl3 | libssl1.1, libsqlite3-0 (>= 3.21), $common"
+  ! has_programs "$portable" || make_deb "$portable" "$version~deb11" "libc6 (>= 2.28), libssl3 | libssl1.1, libsqlite3-0 (>= 3.26), $common"
 }
 
 # make_deb PROGRAMS VERSION DEPENDENCIES
@@ -58,10 +58,10 @@ make_deb() {
   } | gzip -9n > "$root/usr/share/doc/quickq/changelog.gz"
   sed -e "s#@VERSION@#$2#; s#@MAINTAINER@#$maintainer#; s#@DEPENDS@#$3#" \
     -e "s|@SIZE@|$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f1)|" packaging/deb/control > "$root/DEBIAN/control"
-  echo /etc/quickq/quickq.json > "$root/DEBIAN/conffiles"
+  printf '%s\n' /etc/default/quickq /etc/quickq/quickq.json > "$root/DEBIAN/conffiles"
   (cd "$root" && find etc usr -type f | sort | xargs md5sum | grep -v ' etc/') > "$root/DEBIAN/md5sums"
   chmod 644 "$root/DEBIAN"/*
-  install -m 755 packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm "$root/DEBIAN/"
+  install -m 755 packaging/deb/preinst packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm "$root/DEBIAN/"
   same_times "$root"
   dpkg-deb --root-owner-group --threads-max=1 -Zxz "-z$strength" --build "$root" "$file" > "$work/deb.log" || fail "$(cat "$work/deb.log")"
   echo "$file"
@@ -79,6 +79,7 @@ make_rpm() {
   local root=$work/rpm file=$dist/quickq-$version$2.x86_64.rpm compression=$4
   [ "$fast" = no ] || compression=w1.gzdio
   stage "$root" "$1"
+  mv "$root/etc/default" "$root/etc/sysconfig"
   same_times "$root"
   sed "s#@RPMDATE@#$(date -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')#; s#@MAINTAINER@#$maintainer#" packaging/rpm/quickq.spec > "$work/quickq.spec"
   rpmbuild -bb --quiet --target x86_64-linux \

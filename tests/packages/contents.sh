@@ -15,7 +15,7 @@ undocumented_words() {
   local verbs verb option
   python3 packaging/manual.py docs/cli.md quickq-spool 1 x | man -l - | col -b > "$work/quickq-spool.1" || echo "no manual page"
   python3 packaging/manual.py docs/agent.md quickq-agent 8 x | man -l - | col -b > "$work/quickq-agent.8" || echo "no manual page"
-  verbs=$("$1" --help | sed -nE '/^Verbs:/,/^$/s/^  ([a-z]+) .*/\1/p')
+  verbs=$("$1" --help | sed -nE '/^(Verbs|Commands):/,/^$/s/^  ([a-z]+) .*/\1/p')
   [ "$(wc -w <<< "$verbs")" -ge 16 ] || echo "--help of $1 names too few verbs: $verbs"
   for verb in $verbs; do
     grep -qE "^[A-Z, ]*\b${verb^^}\b" "$work/quickq-spool.1" || echo "quickq-spool(1): no heading for $verb"
@@ -84,8 +84,9 @@ configuration_is_right() {
 
 careless_scripts() {
   local script action
-  for script in postinst prerm postrm; do
+  for script in preinst postinst prerm postrm; do
     case $script in
+      preinst) set -- install upgrade abort-upgrade ;;
       postinst) set -- configure abort-upgrade abort-remove abort-deconfigure ;;
       prerm) set -- remove upgrade deconfigure failed-upgrade ;;
       postrm) set -- remove purge upgrade failed-upgrade abort-install abort-upgrade disappear ;;
@@ -97,6 +98,69 @@ careless_scripts() {
       grep -qx -- "$action" "$work/actions" || echo "$script does not know $action"
     done
     ! sh "packaging/deb/$script" surprise 2> /dev/null || echo "$script does not refuse an action it does not know"
+  done
+}
+
+# What root must not do in a folder of others: walk through links, or open files. The one open of the spool is made as its owner.
+followed_links() {
+  grep -nHE '(chown|chmod|cp|install) .*-[a-zA-Z]*R|find .*-L|find -L' packaging/deb/* packaging/rpm/quickq.spec packaging/root/usr/lib/quickq/set-permissions
+  grep -nHE '(^|[^_-])quickq-spool (status|add|check|--)' packaging/deb/{pre,post}* packaging/rpm/quickq.spec | grep -v 'as_owner quickq-spool'
+}
+
+# As systemd reads them, on a host that has the programs.
+faulty_units() {
+  local units=$work/units
+  mkdir -p "$units"
+  cp packaging/root/usr/lib/systemd/system/* "$units"
+  sed -i 's|^ExecStart=/usr/lib/quickq/[a-z-]*|ExecStart=/bin/true|' "$units"/*
+  systemd-analyze verify --man=no "$units"/* 2>&1 || echo "systemd-analyze refuses the units"
+}
+
+# has UNIT LINE...: what docs/security.md and docs/install.md promise.
+has() {
+  local unit=packaging/root/usr/lib/systemd/system/$1 line
+  shift
+  for line; do
+    grep -qxF -- "$line" "$unit" || echo "$unit has no $line"
+  done
+}
+
+unpromised_units() {
+  local both=(User=quickq Group=quickq-agent UMask=0077 StateDirectoryMode=0700 Environment=HOME=/nonexistent StartLimitIntervalSec=0
+    EnvironmentFile=-/etc/default/quickq EnvironmentFile=-/etc/sysconfig/quickq LimitCORE=0)
+  has quickq-agent.service "${both[@]}" Wants=quickq-spool.socket
+  has quickq-spool.service "${both[@]}" PrivateNetwork=yes RestrictAddressFamilies=AF_UNIX OOMPolicy=continue
+  has quickq-spool.socket ListenStream=/run/quickq/spool.sock SocketMode=0666 TriggerLimitIntervalSec=0 WantedBy=sockets.target
+  # The folder of the socket is the socket unit's; every client would be nobody; the service works without the agent and the network.
+  ! grep -nHE '^RuntimeDirectory=' packaging/root/usr/lib/systemd/system/*
+  ! grep -nHE '^PrivateUsers=|^(After|Wants|Requires|BindsTo)=.*(quickq-agent|network)' packaging/root/usr/lib/systemd/system/quickq-spool.*
+  grep -qE '^MemoryMax=[0-9]+[MG]$' packaging/root/usr/lib/systemd/system/quickq-agent.service || echo "no MemoryMax for the agent"
+  grep -qE '^MemoryMax=[0-9]+[MG]$' packaging/root/usr/lib/systemd/system/quickq-spool.service || echo "no MemoryMax for the service"
+}
+
+# A spool may come from somebody else: sqlite3 runs what is in it, unless it is told not to.
+unsafe_recipes() {
+  awk 'FNR == 1 { fenced = 0 } /^ *```/ { fenced = !fenced; next } /(^|[ |`])(sqlite3|flock) / && (fenced || /`(sqlite3|flock) /) && !/sqlite3 -safe -readonly/ {
+    print FILENAME ":" FNR ": " $0 }' README.md CONTRIBUTING.md SECURITY.md docs/*.md python-shim/README.md spool/README.md
+}
+
+# Owners and modes in the packages of folder $1. An rpm says whose a file is; in a deb all is root's, and set-permissions changes it.
+loose_files() {
+  local package list
+  for package in "$1"/*.deb; do
+    list=$(dpkg-deb -c "$package" | awk '{ print $1, $2, substr($6, 2) }')
+    grep -E '^.(.....w|........w|..[sS]|.....[sS]|........[tT])' <<< "$list" | grep -v '^l' | sed "s|^|$package: |"
+    grep -qx 'drwxr-x--- root/root /etc/quickq/' <<< "$list" || echo "$package: /etc/quickq is not 0750"
+    grep -qx -- '-rw-r----- root/root /etc/quickq/quickq.json' <<< "$list" || echo "$package: quickq.json is not 0640"
+    [ "$(dpkg-deb -I "$package" conffiles | tr '\n' ' ')" = '/etc/default/quickq /etc/quickq/quickq.json ' ] || echo "$package: its configuration files are others"
+  done
+  for package in "$1"/*.rpm; do
+    list=$(rpm -qp --qf '[%{filemodes:perms} %{fileusername}:%{filegroupname} %{filenames}\n]' "$package")
+    grep -E '^.(.....w|........w|..[sS]|.....[sS]|........[tT])' <<< "$list" | grep -v '^l' | sed "s|^|$package: |"
+    for line in 'drwxr-x--- root:quickq-agent /etc/quickq' '-rw-r----- root:quickq-agent /etc/quickq/quickq.json' 'drwx------ quickq:quickq-agent /var/lib/quickq'; do
+      grep -qx -- "$line" <<< "$list" || echo "$package: no $line"
+    done
+    rpm -qpc "$package" | grep -qx /etc/sysconfig/quickq || echo "$package: /etc/sysconfig/quickq is no configuration"
   done
 }
 
