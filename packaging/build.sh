@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the programs that are shipped into dist/bin: they need no .NET on the machine where they run.
 #
-#   quickq-spool   compiled ahead of time, since every event may start it: the newest target whose packs can be restored
-#   quickq-agent   compiled ahead of time too, for a third of the memory; precompiled (ReadyToRun) where the packs for that are not served
+#   quickq-spool   compiled ahead of time, since every event may start it
+#   quickq-agent   compiled ahead of time too, for a third of the memory
 #   libe_sqlite3.so  the SQLite that both load from their own folder
 #
 # They need glibc 2.34 or newer (Debian 12, Ubuntu 22.04, Rocky 9). With --portable it makes dist/bin-portable, for glibc 2.28
@@ -54,49 +54,30 @@ artifacts=$PWD/artifacts/publish
 common=(--nologo -v quiet -c Release -r "$runtime" -p:ArtifactsPath="$artifacts" -p:DebugType=none -p:DebugSymbols=false
   -p:ContinuousIntegrationBuild=true -p:PathMap="$PWD=/quickq")
 
-# try_restore PROJECT TARGET: whether the packs for compiling it ahead of time are served.
-try_restore() {
-  dotnet restore "$1" -v quiet -r "$runtime" -p:ArtifactsPath="$artifacts" -p:TargetFrameworks="$2" -p:PublishAot=true > "$work/restore-$1-$2.log" 2>&1 && return
-  grep -qE 'error (NU|NETSDK)1' "$work/restore-$1-$2.log" || fail "cannot restore $1 for $2" "$work/restore-$1-$2.log"
-  return 1
-}
-
-# publish_ahead_of_time PROJECT PROGRAM TARGET...: by the newest target whose packs are served; says no when there is none.
+# publish_ahead_of_time PROJECT PROGRAM
 publish_ahead_of_time() {
-  local project=$1 program=$2 target
-  shift 2
-  for target; do
-    try_restore "$project" "$target" || continue
-    dotnet publish "$project" "${common[@]}" --no-restore -f "$target" -p:TargetFrameworks="$target" \
-      -p:PublishAot=true -p:StripSymbols=true -o "$work/$project" > "$work/$project.log" 2>&1 \
-      || fail "$program does not compile" "$work/$project.log"
-    kind="compiled ahead of time ($target)"
-    return
-  done
-  return 1
+  dotnet publish "$1" "${common[@]}" -p:PublishAot=true -p:StripSymbols=true -o "$work/$1" > "$work/$1.log" 2>&1 \
+    || fail "$2 does not compile" "$work/$1.log"
 }
 
 # publish_precompiled PROJECT PROGRAM [OPTION...]: with the runtime in one file. What nothing calls is left out: a third of the size, and a quicker start.
 publish_precompiled() {
   local project=$1 program=$2
   shift 2
-  dotnet publish "$project" "${common[@]}" --self-contained -f net10.0 -p:TargetFrameworks=net10.0 -p:PublishAot=false -p:PublishSingleFile=true \
+  dotnet publish "$project" "${common[@]}" --self-contained -p:PublishAot=false -p:PublishSingleFile=true \
     -p:PublishReadyToRun=true -p:PublishTrimmed=true "$@" -o "$work/$project" > "$work/$project.log" 2>&1 || fail "$program does not compile" "$work/$project.log"
-  kind="self-contained, trimmed, ReadyToRun (net10.0)"
 }
 
 if [ $portable = yes ]; then
+  kind="self-contained, trimmed, ReadyToRun"
   publish_precompiled spool-cli quickq-spool -p:QuickqSystemSqlite=true
-  spool_cli_kind=$kind
   publish_precompiled agent quickq-agent -p:QuickqSystemSqlite=true
 else
+  kind="compiled ahead of time"
   bash packaging/install-missing.sh clang zlib1g-dev
-  publish_ahead_of_time spool-cli quickq-spool net10.0 net9.0 \
-    || fail "no target of quickq-spool can be compiled ahead of time: its packs are not served" "$work/restore-spool-cli-net9.0.log"
-  spool_cli_kind=$kind
-  publish_ahead_of_time agent quickq-agent net10.0 || publish_precompiled agent quickq-agent
+  publish_ahead_of_time spool-cli quickq-spool
+  publish_ahead_of_time agent quickq-agent
 fi
-agent_kind=$kind
 
 rm -rf "$output"
 mkdir -p "$output"
@@ -114,6 +95,6 @@ done
 
 describe() { printf '  %-16s %8s KiB  %s\n' "$1" "$(($(stat -c %s "$output/$1") / 1024))" "$2"; }
 echo "$output:"
-describe quickq-spool "$spool_cli_kind"
-describe quickq-agent "$agent_kind"
+describe quickq-spool "$kind"
+describe quickq-agent "$kind"
 [ $portable = yes ] || describe libe_sqlite3.so "SQLite"

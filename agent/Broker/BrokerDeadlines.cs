@@ -1,7 +1,7 @@
 namespace Quickq.Agent.Broker;
 
 /// <summary>
-/// How long anything may take before it counts as failed. RabbitMQ.Client 7.1.2 can hang in each of these, so each is
+/// How long anything may take before it counts as failed. RabbitMQ.Client can hang in each of these, so each is
 /// bounded by us: what breaks a deadline costs the connection.
 /// </summary>
 internal sealed record BrokerDeadlines

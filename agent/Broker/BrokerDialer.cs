@@ -112,7 +112,7 @@ internal sealed class BrokerDialer
             var client = await OpenClientAsync(socket, endpoint, password, either.Token);
             connection = new BrokerConnection(client, socket, host, endpoint, _settings, _deadlines, _time);
 
-            // 7.1.2 does not wait for the broker to open the vhost: only an open channel shows that it did.
+            // The client (7.2.2) does not wait for the broker to open the vhost: only an open channel shows that it did.
             await connection.OpenFirstChannelAsync(either.Token);
             return connection;
         }

@@ -15,7 +15,7 @@ namespace Quickq.Agent.Broker;
 /// <para>Confirms are on and the client's own tracking of them is off: that writes a header into every message. The count
 /// of tags is our own, from 1, as the broker counts.</para>
 /// <para>Known limit: a publish that races with a close of the channel by the broker may reach the broker after the close
-/// was agreed, and then costs the connection (RabbitMQ.Client 7.1.2 cannot exclude it).</para>
+/// was agreed, and then costs the connection (RabbitMQ.Client cannot exclude it).</para>
 /// </remarks>
 internal sealed class ConfirmedPublisher : IAsyncDisposable
 {

@@ -4,10 +4,10 @@ namespace Quickq.Testing;
 public static class BuiltPrograms
 {
     /// <summary>QUICKQ_AGENT, else artifacts/bin/Quickq.Agent.</summary>
-    public static string Agent => Find("QUICKQ_AGENT", "Quickq.Agent", Flavour, "quickq-agent");
+    public static string Agent => Find("QUICKQ_AGENT", "Quickq.Agent", "quickq-agent");
 
     /// <summary>QUICKQ_SPOOL_CLI, else artifacts/bin/Quickq.SpoolCli.</summary>
-    public static string SpoolCli => Find("QUICKQ_SPOOL_CLI", "Quickq.SpoolCli", $"{Flavour}_net10.0", "quickq-spool");
+    public static string SpoolCli => Find("QUICKQ_SPOOL_CLI", "Quickq.SpoolCli", "quickq-spool");
 
     /// <summary>The folder that PYTHONPATH names to try the Python package as it stands in the tree.</summary>
     public static string PythonPackage => Path.Combine(Output.Parent!.Parent!.Parent!.Parent!.FullName, "python-shim");
@@ -15,13 +15,11 @@ public static class BuiltPrograms
     // Tests run in artifacts/bin/<project>/<flavour>/.
     private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));
 
-    private static string Flavour => Output.Name;
-
-    private static string Find(string variable, string project, string flavour, string program)
+    private static string Find(string variable, string project, string program)
     {
         var path = Environment.GetEnvironmentVariable(variable) is { Length: > 0 } named
             ? named
-            : Path.Combine(Output.Parent!.Parent!.FullName, project, flavour, program);
+            : Path.Combine(Output.Parent!.Parent!.FullName, project, Output.Name, program);
         return File.Exists(path)
             ? path
             : throw new FileNotFoundException($"{path} is not there: build Quickq.sln first, or name another with {variable}", path);

@@ -12,7 +12,7 @@ bash packaging/install-missing.sh rabbitmq-server clang zlib1g-dev linux-perf py
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-dotnet publish agent --nologo -v quiet -c Release -r linux-x64 -f net10.0 -p:TargetFrameworks=net10.0 -p:PublishAot=true -p:StripSymbols=false \
+dotnet publish agent --nologo -v quiet -c Release -r linux-x64 -p:PublishAot=true -p:StripSymbols=false \
   -p:ArtifactsPath="$PWD/artifacts/profile" -o "$work/agent"
 dotnet build tests/bench -c Release -v quiet --nologo
 

@@ -15,7 +15,7 @@ from spools import ROOT, SpoolTest, eventually, run_python, start_python
 
 def command():
     """The quickq-spool program, where it is built."""
-    for place in ("dist/bin", "artifacts/bin/Quickq.SpoolCli/debug_net10.0", "artifacts/bin/Quickq.SpoolCli/debug"):
+    for place in ("dist/bin", "artifacts/bin/Quickq.SpoolCli/debug"):
         path = os.path.join(ROOT, place, "quickq-spool")
         if os.path.exists(path):
             return path

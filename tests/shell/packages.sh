@@ -11,7 +11,7 @@ bash packaging/install-missing.sh man-db groff-base systemd lintian rpm rpmlint 
 report "what checks packages is installed" $?
 
 units=packaging/root/usr/lib/systemd/system
-spool_cli=${QUICKQ_SPOOL_CLI:-artifacts/bin/Quickq.SpoolCli/debug_net10.0/quickq-spool}
+spool_cli=${QUICKQ_SPOOL_CLI:-artifacts/bin/Quickq.SpoolCli/debug/quickq-spool}
 agent=${QUICKQ_AGENT:-artifacts/bin/Quickq.Agent/debug/quickq-agent}
 
 undocumented_words "$spool_cli" "$agent" > "$work/log" 2>&1 && [ ! -s "$work/log" ]
