@@ -264,7 +264,7 @@ internal sealed class SpoolFile : IDisposable
 
     private void ReopenIfReplaced()
     {
-        (FileIdentity Identity, long Size)? now = FileIdentity.Find(Path);
+        FileStatus? now = FileIdentity.Find(Path);
         if (now is null or { Size: 0 })
         {
             throw new SpoolException(SpoolFault.NotFound, Path, $"the spool {Path} is gone", "the next 'quickq-spool add' makes a new one");

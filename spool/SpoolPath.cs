@@ -12,6 +12,9 @@ public static class SpoolPath
     /// <summary>The environment variable that names another spool.</summary>
     public const string Variable = "QUICKQ_SPOOL";
 
+    /// <summary>As many as the kernel follows.</summary>
+    private const int MostLinks = 40;
+
     /// <summary>The path from an option, else from <see cref="Variable"/>, else <see cref="Default"/>; made absolute.</summary>
     public static string Resolve(string? fromOption)
     {
@@ -24,13 +27,26 @@ public static class SpoolPath
         return Path.GetFullPath(string.IsNullOrEmpty(chosen) ? Default : chosen);
     }
 
-    /// <summary>The path with every symbolic link followed, so that all processes lock the same file; a last part that does not exist yet stays.</summary>
+    /// <summary>
+    /// The path with every symbolic link followed, so that all processes lock the same file. A last part that does not exist yet stays; a link
+    /// to what does not exist yet leads there.
+    /// </summary>
     internal static string FollowLinks(string path)
     {
         string full = Path.GetFullPath(path);
-        if (RealPath(full) is { } existing)
+        for (int links = 0; links < MostLinks; links++)
         {
-            return existing;
+            if (RealPath(full) is { } existing)
+            {
+                return existing;
+            }
+
+            if (new FileInfo(full).LinkTarget is not { } target)
+            {
+                break;
+            }
+
+            full = Path.GetFullPath(target, RealPath(Path.GetDirectoryName(full) ?? "/") ?? "/");
         }
 
         return RealPath(Path.GetDirectoryName(full) ?? "/") is { } folder ? Path.Combine(folder, Path.GetFileName(full)) : full;

@@ -10,7 +10,7 @@ internal static partial class Libc
     public const int GetRecordLock = 5, SetRecordLock = 6;
     public const int GetFileRecordLock = 36, SetFileRecordLock = 37, SetFileRecordLockOrWait = 38;
     public const short ReadLockType = 0, WriteLockType = 1, UnlockedType = 2;
-    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
+    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotAFolder = 20, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
     public const int PollIn = 1;
     public const int SinceBoot = 7;
 
@@ -50,6 +50,13 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static unsafe partial int StatX(int directory, string path, int flags, uint mask, byte* buffer);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    public static partial uint EffectiveUserId();
+
+    /// <summary>Returns the error itself, unlike the others.</summary>
+    [LibraryImport("libc", EntryPoint = "getpwuid_r")]
+    public static unsafe partial int FindUser(uint id, byte* entry, byte* buffer, nuint length, nint* found);
 
     [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static unsafe partial int StatFs(string path, byte* buffer);
