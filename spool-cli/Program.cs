@@ -3,6 +3,7 @@ using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Commands;
 using Quickq.SpoolCli.Output;
+using Quickq.SpoolCli.Remote;
 using Quickq.SpoolCli.Streams;
 
 namespace Quickq.SpoolCli;
@@ -46,6 +47,7 @@ internal static class Program
     private static ExitCode Run(string[] args, StandardStreams streams)
     {
         RawArguments.RefuseInvalidUtf8(args);
+        args = streams.IsServed ? args : LeadingOptions.MoveBehindCommand(args);
         switch (args)
         {
             case []:
@@ -67,18 +69,52 @@ internal static class Program
     private static ExitCode RunVerb(string name, ReadOnlySpan<string> typed, StandardStreams streams)
     {
         var verb = CreateVerb(name) ?? throw Unknown(name);
+        if (!verb.IsService)
+        {
+            verb.Syntax.Options.Add(Options.Direct());
+            verb.Syntax.Options.Add(Options.Service());
+        }
+
         var help = Options.Help();
         verb.Syntax.Options.Add(help);
-        if (StrictArguments.Read(verb.Syntax, help, typed) is not { } tokens)
+        if (StrictArguments.Read(verb.Syntax, help, typed) is not { } arguments)
         {
             HelpText.WriteVerb(streams.Output, verb, help);
             return ExitCode.Done;
         }
 
-        var parsed = verb.Syntax.Parse(tokens, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        var parsed = verb.Syntax.Parse(arguments.Tokens, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
         return parsed.Errors is [var error, ..]
             ? throw CommandException.WrongUse(error.Message, $"see quickq-spool {name} --help")
-            : verb.Run(parsed, streams);
+            : RunWhereItFits(verb, arguments, parsed, streams);
+    }
+
+    /// <summary>Opens the spool where it is the caller's own, else asks its service.</summary>
+    private static ExitCode RunWhereItFits(Verb verb, StrictArguments typed, ParseResult parsed, StandardStreams streams)
+    {
+        if (streams.IsServed)
+        {
+            return typed.FirstOf(Options.SpoolName, Options.DirectName, Options.ServiceName, "--socket") is { } chosen
+                ? throw CommandException.WrongUse($"{chosen} does not go with a command that the spool service runs", "leave it out: the service has one spool")
+                : verb.Run(parsed, streams);
+        }
+
+        if (verb.IsService || Locate(verb, typed) is not { IsDirect: false } service)
+        {
+            return verb.Run(parsed, streams);
+        }
+
+        ExitCode RunThere() => RemoteCommand.Run(service, verb, typed, streams);
+        return verb.RunThroughService is { } run ? run(parsed, new ServedSpool(service, RunThere), streams) : RunThere();
+    }
+
+    private static SpoolLocation Locate(Verb verb, StrictArguments typed)
+    {
+        var (direct, service) = (typed.Has(Options.DirectName), typed.Has(Options.ServiceName));
+        return direct && service
+            ? throw CommandException.WrongUse($"both {Options.DirectName} and {Options.ServiceName} are given", "give one of them")
+            : new SpoolLocator().Locate(
+                direct ? SpoolAccess.Direct : service ? SpoolAccess.Service : SpoolAccess.Automatic, typed.ValueOf(Options.SpoolName), verb.StoresMessages);
     }
 
     private static Verb? CreateVerb(string name) => name switch

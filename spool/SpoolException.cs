@@ -38,11 +38,14 @@ public enum SpoolFault
 
     /// <summary>The file is damaged.</summary>
     Damaged,
+
+    /// <summary>The spool service gave no answer: the messages may have been stored. Repeat with the same ids; what is stored already is not stored twice.</summary>
+    Unanswered,
 }
 
 /// <summary>
 /// The one exception of the spool. <see cref="Exception.Message"/> is one line that says what happened,
-/// <see cref="Hint"/> what to do. When an append throws it, nothing of that append was stored.
+/// <see cref="Hint"/> what to do. When an append throws it, nothing of that append was stored, except with <see cref="SpoolFault.Unanswered"/>.
 /// </summary>
 public sealed class SpoolException : Exception
 {
@@ -63,4 +66,7 @@ public sealed class SpoolException : Exception
 
     /// <summary>What the user can do about it, or null where nothing can be said.</summary>
     public string? Hint { get; }
+
+    /// <summary>With <see cref="SpoolFault.Unanswered"/>: the ids of all messages of that append, to repeat it with. Else empty.</summary>
+    public IReadOnlyList<string> MessageIds { get; init; } = [];
 }

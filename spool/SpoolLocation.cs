@@ -19,6 +19,9 @@ internal sealed record SpoolLocation
     /// <summary>The socket of the service; null where the file is opened directly.</summary>
     public string? Socket { get; private init; }
 
+    /// <summary>What an error calls the spool.</summary>
+    public string Name => (Path ?? Socket)!;
+
     public static SpoolLocation Direct(string resolvedPath) => new() { Path = resolvedPath };
 
     public static SpoolLocation Service(string socket, string? resolvedPath) => new() { Socket = socket, Path = resolvedPath };

@@ -12,6 +12,9 @@ internal sealed record SpoolLocator
     /// <summary>The environment variable that names the socket of a service.</summary>
     public const string SocketVariable = "QUICKQ_SOCKET";
 
+    /// <summary>The socket of the service of <see cref="SpoolPath.Default"/>.</summary>
+    public const string HostSocket = "/run/quickq/spool.sock";
+
     /// <summary>The name of the socket beside a spool that is not the host's.</summary>
     public const string SocketName = "spool.sock";
 
@@ -25,7 +28,7 @@ internal sealed record SpoolLocator
     public string DefaultPath { get; init; } = SpoolPath.Default;
 
     /// <summary>The socket of the service of <see cref="DefaultPath"/>.</summary>
-    public string DefaultSocket { get; init; } = "/run/quickq/spool.sock";
+    public string DefaultSocket { get; init; } = HostSocket;
 
     /// <summary>Decides.</summary>
     /// <param name="access">What <c>--direct</c> or <c>--service</c> said.</param>

@@ -31,7 +31,7 @@ internal static class ErrorReport
         SpoolFault.InvalidMessage or SpoolFault.IdConflict or SpoolFault.NotASpool => ExitCode.BadData,
         SpoolFault.NotFound => ExitCode.NoInput,
         SpoolFault.CannotCreate => ExitCode.CannotCreate,
-        SpoolFault.Full or SpoolFault.Busy => ExitCode.TryLater,
+        SpoolFault.Full or SpoolFault.Busy or SpoolFault.Unanswered => ExitCode.TryLater,
         SpoolFault.PermissionDenied => ExitCode.NoPermission,
         SpoolFault.NewerFormat or SpoolFault.UnsuitableFileSystem => ExitCode.Configuration,
         SpoolFault.InputOutput or SpoolFault.Damaged => ExitCode.InputOutput,

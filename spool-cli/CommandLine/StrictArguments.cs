@@ -15,7 +15,7 @@ internal sealed class StrictArguments
 {
     private readonly Command _syntax;
     private readonly Option _help;
-    private readonly List<string> _options = [];
+    private readonly List<(Option Option, string? Value)> _options = [];
     private readonly List<string> _arguments = [];
     private readonly HashSet<Option> _seen = [];
 
@@ -25,14 +25,38 @@ internal sealed class StrictArguments
         _help = help;
     }
 
-    /// <summary>The tokens to parse, the verb's name first; null when help is asked for.</summary>
-    public static string[]? Read(Command syntax, Option help, ReadOnlySpan<string> typed)
+    /// <summary>Judges what was typed; null when help is asked for.</summary>
+    public static StrictArguments? Read(Command syntax, Option help, ReadOnlySpan<string> typed)
     {
         var reading = new StrictArguments(syntax, help);
-        return reading.Walk(typed)
-            ? [syntax.Name, .. reading._options, .. reading._arguments.Count > 0 ? ["--", .. reading._arguments] : Array.Empty<string>()]
-            : null;
+        return reading.Walk(typed) ? reading : null;
     }
+
+    /// <summary>The tokens for System.CommandLine, the command's name first.</summary>
+    public string[] Tokens => [_syntax.Name, .. _options.SelectMany(ForParser), .. Arguments];
+
+    /// <summary>The command line for another <c>quickq-spool</c>, without the options named here.</summary>
+    public string[] Without(IReadOnlyCollection<string> names) =>
+    [
+        _syntax.Name,
+        .. _options.Where(option => !names.Contains(option.Option.Name, StringComparer.Ordinal)).Select(option => option.Value is null ? option.Option.Name : $"{option.Option.Name}={option.Value}"),
+        .. Arguments,
+    ];
+
+    /// <summary>The first of these options that was given, or null.</summary>
+    public string? FirstOf(params string[] names) => Array.Find(names, Has);
+
+    public bool Has(string name) => _options.Exists(typed => string.Equals(typed.Option.Name, name, StringComparison.Ordinal));
+
+    /// <summary>The value of an option, or null when it was not given.</summary>
+    public string? ValueOf(string name) => _options.Find(typed => string.Equals(typed.Option.Name, name, StringComparison.Ordinal)).Value;
+
+    private string[] Arguments => _arguments.Count > 0 ? ["--", .. _arguments] : [];
+
+    private static string[] ForParser((Option Option, string? Value) typed) =>
+        typed.Value is null ? [typed.Option.Name]
+        : typed.Value.StartsWith('-') ? [$"{typed.Option.Name}={typed.Value}"]
+        : [typed.Option.Name, typed.Value];
 
     private bool Walk(ReadOnlySpan<string> typed)
     {
@@ -76,11 +100,11 @@ internal sealed class StrictArguments
         if (option.Arity.MaximumNumberOfValues == 0)
         {
             RefuseValue(name, value);
-            _options.Add(option.Name);
+            _options.Add((option, null));
         }
         else if (value is null && option.Arity.MinimumNumberOfValues == 0)
         {
-            _options.Add(option.Name);
+            _options.Add((option, null));
         }
         else
         {
@@ -106,15 +130,7 @@ internal sealed class StrictArguments
             i++;
         }
 
-        if (value.StartsWith('-'))
-        {
-            _options.Add($"{option.Name}={value}");
-        }
-        else
-        {
-            _options.Add(option.Name);
-            _options.Add(value);
-        }
+        _options.Add((option, value));
     }
 
     private static void RefuseValue(string name, string? value)

@@ -63,21 +63,42 @@ internal sealed class AddCommand
             add._message, add._file, add._topic, add._ssec, add._exchange, add._metadata, add._header, add._json, add._contentType,
             add._ttl, add._priority, add._transient, add._id, add._lines, add._wait, add._spool,
         };
-        return new Verb(syntax, Details, add.Run);
+        return new Verb(syntax, Details, add.Run) { RunThroughService = add.RunThroughService, StoresMessages = true };
     }
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)
+    {
+        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        return Run(typed, streams, () => OpenTelling(path, streams), (_, ids, timeout) => new DeliveryWait(streams).Run(path, ids, timeout));
+    }
+
+    private ExitCode RunThroughService(ParseResult typed, ServedSpool spool, StandardStreams streams) => Run(
+        typed, streams, () => new SpoolClient(spool.Location), (client, ids, timeout) => new DeliveryWait(streams).Run(client, ids, timeout));
+
+    private ExitCode Run<T>(ParseResult typed, StandardStreams streams, Func<T> open, Func<T, IReadOnlyList<string>, TimeSpan, ExitCode> waitFor)
+        where T : ISpoolProducer
     {
         var recipe = ReadRecipe(typed, streams);
         TimeSpan? wait = typed.GetResult(_wait) is null ? null
             : typed.GetValue(_wait) is { } text ? Values.Duration("--wait", text)
             : DefaultWait;
         var message = OnlyMessage(typed);
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
-        var ids = typed.GetValue(_lines)
-            ? AddLines(recipe, PayloadInput.Open(typed.GetValue(_file), streams), path, keepIds: wait is not null, streams)
-            : AddOne(recipe.Make(ReadPayload(message, typed, streams)), path, streams);
-        return wait is { } timeout ? new DeliveryWait(path, streams).Run(ids, timeout) : ExitCode.Done;
+        if (typed.GetValue(_lines))
+        {
+            var input = PayloadInput.Open(typed.GetValue(_file), streams);
+            using var stop = new StopSignal();
+            using var lines = open();
+            var intake = new LineIntake(lines, recipe, streams, keepIds: wait is not null);
+            intake.Run(input, stop);
+            (lines as SpoolWriter)?.CheckpointIfAlone(isLast: true);
+            return wait is { } limit ? waitFor(lines, intake.Ids, limit) : ExitCode.Done;
+        }
+
+        var made = recipe.Make(ReadPayload(message, typed, streams));
+        using var spool = open();
+        var id = AddOne(made, spool, streams);
+        (spool as SpoolWriter)?.CheckpointIfAlone(isLast: true);
+        return wait is { } timeout ? waitFor(spool, [id], timeout) : ExitCode.Done;
     }
 
     private MessageRecipe ReadRecipe(ParseResult typed, StandardStreams streams) => new()
@@ -140,10 +161,9 @@ internal sealed class AddCommand
         return writer;
     }
 
-    private static string[] AddOne(OutgoingMessage message, string path, StandardStreams streams)
+    private static string AddOne(OutgoingMessage message, ISpoolProducer spool, StandardStreams streams)
     {
-        using var writer = OpenTelling(path, streams);
-        var id = writer.Append(message);
+        var id = spool.Append(message);
         try
         {
             streams.RawOutput.Write(StandardStreams.Utf8.GetBytes(id + "\n"));
@@ -153,17 +173,6 @@ internal sealed class AddCommand
             throw new CommandException(ExitCode.InputOutput, exception.Message, $"the message is stored, its id is {id}");
         }
 
-        writer.CheckpointIfAlone(isLast: true);
-        return [id];
-    }
-
-    private static IReadOnlyList<string> AddLines(MessageRecipe recipe, Descriptor input, string path, bool keepIds, StandardStreams streams)
-    {
-        using var stop = new StopSignal();
-        using var writer = OpenTelling(path, streams);
-        var intake = new LineIntake(writer, recipe, streams, keepIds);
-        intake.Run(input, stop);
-        writer.CheckpointIfAlone(isLast: true);
-        return intake.Ids;
+        return id;
     }
 }

@@ -6,45 +6,49 @@ using Quickq.SpoolCli.Streams;
 namespace Quickq.SpoolCli.Commands;
 
 /// <summary>Waits until every server has the messages, one has ended otherwise, or the time is over; what <c>wait</c> and <c>add --wait</c> share.</summary>
-internal sealed class DeliveryWait(string path, StandardStreams streams)
+internal sealed class DeliveryWait(StandardStreams streams)
 {
     private const int MaxNamed = 5;
 
-    public ExitCode Run(IReadOnlyList<string> ids, TimeSpan? timeout)
+    /// <summary>Waits for messages of a spool of one's own.</summary>
+    public ExitCode Run(string path, IReadOnlyList<string> ids, TimeSpan? timeout)
     {
         using var reader = SpoolReader.Open(path);
-        return Report(reader, ids, reader.WaitForDelivery(ids, timeout, CancellationToken.None), timeout);
+        var progress = reader.WaitForDelivery(ids, timeout, CancellationToken.None);
+        return Report(progress, ids.Select(reader.ReadStatus), timeout);
     }
 
-    private ExitCode Report(SpoolReader reader, IReadOnlyList<string> ids, SettlementProgress progress, TimeSpan? timeout)
+    /// <summary>Waits for messages of a spool that a service answers for.</summary>
+    public ExitCode Run(SpoolClient client, IReadOnlyList<string> ids, TimeSpan? timeout)
+    {
+        var (progress, messages) = client.Wait(ids, timeout, CancellationToken.None);
+        return Report(progress, messages, timeout);
+    }
+
+    private ExitCode Report(SettlementProgress progress, IEnumerable<MessageStatus?> messages, TimeSpan? timeout)
     {
         if (progress == SettlementProgress.Delivered)
         {
             return ExitCode.Done;
         }
 
-        Explain(reader, ids, progress);
+        Explain(messages, progress);
         return progress == SettlementProgress.Rejected
             ? throw new CommandException(ExitCode.Rejected, "not every server will get it", "'quickq-spool show ID' says more")
             : throw new CommandException(ExitCode.TryLater, $"not delivered everywhere within {Duration.Format(timeout!.Value)}", "delivery goes on; wait again, or see 'quickq-spool status'");
     }
 
     /// <summary>Names what is missing: the first few rows, the rest as a number.</summary>
-    private void Explain(SpoolReader reader, IReadOnlyList<string> ids, SettlementProgress progress)
+    private void Explain(IEnumerable<MessageStatus?> messages, SettlementProgress progress)
     {
         var named = 0;
-        foreach (var id in ids)
+        foreach (var status in messages.OfType<MessageStatus>())
         {
-            if (reader.ReadStatus(id) is not { } status)
-            {
-                continue;
-            }
-
             foreach (var text in status.Deliveries.Count == 0 ? ["no server is known yet"] : status.Deliveries.Where(row => IsMissing(row, progress)).Select(Describe))
             {
                 if (++named <= MaxNamed)
                 {
-                    streams.Error.WriteLine($"quickq-spool: {id}: {text}");
+                    streams.Error.WriteLine($"quickq-spool: {status.Id}: {text}");
                 }
             }
 

@@ -34,7 +34,7 @@ internal sealed class ImportCommand
     public static Verb Create()
     {
         var import = new ImportCommand();
-        return new Verb(new Command("import", "stores messages that export wrote") { import._file, import._spool }, Details, import.Run);
+        return new Verb(new Command("import", "stores messages that export wrote") { import._file, import._spool }, Details, import.Run) { StoresMessages = true };
     }
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)

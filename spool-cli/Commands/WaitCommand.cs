@@ -29,19 +29,36 @@ internal sealed class WaitCommand
     {
         var wait = new WaitCommand();
         var syntax = new Command("wait", "waits until every server has the messages") { wait._ids, wait._timeout, wait._spool };
-        return new Verb(syntax, Details, wait.Run);
+        return new Verb(syntax, Details, wait.Run) { RunThroughService = wait.RunThroughService };
     }
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)
     {
-        var ids = MessageIds.Required(typed.GetValue(_ids), "wait");
-        TimeSpan? timeout = typed.GetValue(_timeout) is { } text ? Values.Duration("--timeout", text) : null;
+        var (ids, timeout) = Read(typed);
         var path = SpoolPath.Resolve(typed.GetValue(_spool));
         using (var reader = SpoolReader.Open(path))
         {
             ids = [.. ids.Select(id => MessageIds.Resolve(reader, id)).Distinct(StringComparer.Ordinal)];
         }
 
-        return new DeliveryWait(path, streams).Run(ids, timeout);
+        return new DeliveryWait(streams).Run(path, ids, timeout);
     }
+
+    private ExitCode RunThroughService(ParseResult typed, ServedSpool spool, StandardStreams streams)
+    {
+        var (ids, timeout) = Read(typed);
+        using var client = new SpoolClient(spool.Location);
+        try
+        {
+            return new DeliveryWait(streams).Run(client, [.. ids.Distinct(StringComparer.Ordinal)], timeout);
+        }
+        catch (SpoolException unknown) when (unknown.Fault == SpoolFault.NotFound)
+        {
+            // Shortened, perhaps: the protocol knows whole ids, the command finds them.
+            return spool.RunThere();
+        }
+    }
+
+    private (string[] Ids, TimeSpan? Timeout) Read(ParseResult typed) =>
+        (MessageIds.Required(typed.GetValue(_ids), "wait"), typed.GetValue(_timeout) is { } text ? Values.Duration("--timeout", text) : null);
 }

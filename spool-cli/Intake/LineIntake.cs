@@ -15,7 +15,7 @@ namespace Quickq.SpoolCli.Intake;
 /// before it stored and printed. SIGTERM and SIGINT end it as the end of the input does, but for an unfinished line,
 /// which may be half a message.</para>
 /// </remarks>
-internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, StandardStreams streams, bool keepIds)
+internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, StandardStreams streams, bool keepIds)
 {
     private const int MaxLines = 250, MaxBytes = 1024 * 1024, PauseMilliseconds = 2;
     private static readonly TimeSpan MaxAge = TimeSpan.FromMilliseconds(100);
@@ -125,7 +125,7 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
         {
             while (stored.Count < _batch.Count)
             {
-                stored.AddRange(writer.AppendMany(_batch.GetRange(stored.Count, Math.Min(MaxLines, _batch.Count - stored.Count))));
+                stored.AddRange(spool.AppendMany(_batch.GetRange(stored.Count, Math.Min(MaxLines, _batch.Count - stored.Count))));
             }
         }
         catch (SpoolException exception)
@@ -151,7 +151,6 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
         _batch.Clear();
         _lineNumbers.Clear();
         _batchBytes = 0;
-        writer.CheckpointIfAlone(isLast: false);
     }
 
     private void CommitOneByOne(int from)
@@ -160,7 +159,7 @@ internal sealed class LineIntake(SpoolWriter writer, MessageRecipe recipe, Stand
         {
             try
             {
-                Print([writer.Append(_batch[i])]);
+                Print([spool.Append(_batch[i])]);
             }
             catch (SpoolException exception)
             {

@@ -30,6 +30,11 @@ internal static class PayloadInput
             return streams.Input;
         }
 
+        if (streams.IsServed)
+        {
+            throw CommandException.WrongUse("the spool service opens no file that a client names", "open it yourself, and send its bytes as standard input: --file -");
+        }
+
         if (Directory.Exists(file))
         {
             throw CommandException.NoInput($"--file {file} is a folder", "name a file");

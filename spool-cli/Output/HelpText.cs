@@ -26,15 +26,19 @@ internal static class HelpText
             """
 
             Options:
-              --help, -h  show this text; after a verb, that verb's options and examples
-              --version   show the version
+              --help, -h    show this text; after a command, its options and examples
+              --version     show the version
+              --spool PATH  the spool to use
+              --direct      open the spool file; only its owner may
+              --service     use the spool service, also for a spool of your own
 
             Example:
               id=$(quickq-spool add -t geo.goes.g16 -x satellite '{"band":"8"}')
               quickq-spool status "$id"
 
-            The spool is /var/lib/quickq/spool.db; QUICKQ_SPOOL or --spool PATH name another. Data goes to standard output,
-            everything else to standard error. The exit codes are those of sysexits.h; each verb's help lists its own.
+            The spool is /var/lib/quickq/spool.db; QUICKQ_SPOOL or --spool PATH name another. The owner of a spool opens it
+            directly, everybody else uses its service; QUICKQ_SOCKET names the socket of a service. Data goes to standard output,
+            everything else to standard error. The exit codes are those of sysexits.h; each command's help lists its own.
 
             """);
     }

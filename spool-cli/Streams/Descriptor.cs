@@ -82,6 +82,15 @@ internal sealed class Descriptor(int number, string name)
         return ready > 0 && entries[1].Returned == 0 && entries[0].Returned != 0;
     }
 
+    /// <summary>Waits until something can be written here, or <paramref name="other"/> can be read; true when here.</summary>
+    public unsafe bool WaitWritable(Descriptor other)
+    {
+        var entries = stackalloc Native.PollEntry[2];
+        entries[0] = new Native.PollEntry { Descriptor = number, Events = Native.PollOut };
+        entries[1] = new Native.PollEntry { Descriptor = other.Number, Events = Native.PollIn };
+        return Native.Poll(entries, 2, -1) > 0 && entries[1].Returned == 0;
+    }
+
     internal int Number => number;
 
     private unsafe void WaitOrThrow(short events)

@@ -6,7 +6,9 @@ namespace Quickq.SpoolCli.Streams;
 internal static partial class Native
 {
     public const int Eintr = 4, Eagain = 11, Epipe = 32, Ebadf = 9;
+    public const int Interrupt = 2, Terminate = 15;
     public const short PollIn = 1, PollOut = 4;
+    private const nuint GetWindowSize = 0x5413;
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     public static unsafe partial nint Read(int descriptor, byte* buffer, nint count);
@@ -28,6 +30,19 @@ internal static partial class Native
 
     [LibraryImport("libc", EntryPoint = "isatty")]
     public static partial int IsTerminal(int descriptor);
+
+    /// <summary>The width of a terminal; 0 where it has none.</summary>
+    public static unsafe int TerminalWidth(int descriptor)
+    {
+        ushort* rowsAndColumns = stackalloc ushort[4];
+        return Control(descriptor, GetWindowSize, rowsAndColumns) == 0 ? rowsAndColumns[1] : 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "raise")]
+    public static partial int Raise(int signal);
+
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static unsafe partial int Control(int descriptor, nuint request, ushort* answer);
 
     /// <summary>One entry of <c>poll(2)</c>.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -26,6 +26,16 @@ internal sealed class StandardStreams
     /// <summary>Lines for a person; each passes <see cref="Quickq.Spool.SafeText"/>.</summary>
     public required TextWriter Error { get; init; }
 
+    /// <summary>Standard output and standard error as they may be waited for.</summary>
+    public required Descriptor OutputDescriptor { get; init; }
+
+    public required Descriptor ErrorDescriptor { get; init; }
+
+    public required bool ErrorIsTerminal { get; init; }
+
+    /// <summary>Set when the spool service runs this program for somebody else: it opens no path that was typed.</summary>
+    public required bool IsServed { get; init; }
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>The line that a person types as an answer; empty at the end of input.</summary>
@@ -39,15 +49,21 @@ internal sealed class StandardStreams
     public static StandardStreams OfProcess()
     {
         Descriptor.FillClosedStandardOnes();
-        var output = new Descriptor(1, "standard output");
+        var (output, error) = (new Descriptor(1, "standard output"), new Descriptor(2, "standard error"));
+        var served = ServedCaller.OfProcess();
+        bool IsTerminal(int number) => served?.IsTerminal(number) ?? Native.IsTerminal(number) == 1;
         return new StandardStreams
         {
             Input = new Descriptor(0, "standard input"),
-            InputIsTerminal = Native.IsTerminal(0) == 1,
+            InputIsTerminal = IsTerminal(0),
             RawOutput = new DescriptorStream(output),
             Output = new StreamWriter(new DescriptorStream(output), Utf8, bufferSize: 4096),
-            OutputIsTerminal = Native.IsTerminal(1) == 1,
-            Error = new SafeTextWriter(new DescriptorStream(new Descriptor(2, "standard error"))),
+            OutputIsTerminal = IsTerminal(1),
+            Error = new SafeTextWriter(new DescriptorStream(error)),
+            OutputDescriptor = output,
+            ErrorDescriptor = error,
+            ErrorIsTerminal = IsTerminal(2),
+            IsServed = served is not null,
         };
     }
 }

@@ -20,6 +20,9 @@ internal sealed class StopSignal : IDisposable
 
     public bool IsRaised => _isRaised;
 
+    /// <summary>The number of the first signal that came.</summary>
+    public int Number { get; private set; }
+
     /// <summary>Becomes readable with the signal.</summary>
     public Descriptor Raised => _raised;
 
@@ -35,6 +38,7 @@ internal sealed class StopSignal : IDisposable
     private void Raise(PosixSignalContext context)
     {
         context.Cancel = !_isRaised;
+        Number = _isRaised ? Number : context.Signal == PosixSignal.SIGINT ? Native.Interrupt : Native.Terminate;
         _isRaised = true;
         _raised.Write(BitConverter.GetBytes(1UL));
     }

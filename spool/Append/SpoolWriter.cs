@@ -9,7 +9,7 @@ namespace Quickq.Spool;
 /// Needs no agent, no broker and no network. Belongs to one thread at a time; any number of writers, in any number of processes
 /// and languages, may work on one spool. Waits at most 30 s for the other writers.
 /// </remarks>
-public sealed class SpoolWriter : IDisposable
+public sealed class SpoolWriter : ISpoolProducer
 {
     private const long LogLeftBehindBytes = 512 * 1024;
 

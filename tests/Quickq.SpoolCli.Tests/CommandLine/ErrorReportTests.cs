@@ -16,6 +16,7 @@ public sealed class ErrorReportTests
     [InlineData(SpoolFault.Damaged, 74)]
     [InlineData(SpoolFault.Full, 75)]
     [InlineData(SpoolFault.Busy, 75)]
+    [InlineData(SpoolFault.Unanswered, 75)]
     [InlineData(SpoolFault.PermissionDenied, 77)]
     [InlineData(SpoolFault.NewerFormat, 78)]
     [InlineData(SpoolFault.UnsuitableFileSystem, 78)]
@@ -31,7 +32,7 @@ public sealed class ErrorReportTests
 
     [Fact]
     public void Every_fault_is_in_the_table_above() =>
-        Assert.Equal(12, Enum.GetValues<SpoolFault>().Length);
+        Assert.Equal(13, Enum.GetValues<SpoolFault>().Length);
 
     [Fact]
     public void What_was_typed_cannot_break_the_line_or_steer_the_terminal()

@@ -45,7 +45,7 @@ public sealed class StrictArgumentsTests
 
     [Fact]
     public void An_empty_value_and_an_empty_message_are_kept_as_they_are() =>
-        Assert.Equal(["add", "--topic", "", "--", ""], StrictArguments.Read(_syntax, _help, ["--topic=", ""])!);
+        Assert.Equal(["add", "--topic", "", "--", ""], StrictArguments.Read(_syntax, _help, ["--topic=", ""])!.Tokens);
 
     [Theory]
     [InlineData("--lins", "did you mean --lines?")]
@@ -92,5 +92,5 @@ public sealed class StrictArgumentsTests
     [Fact]
     public void Help_behind_two_dashes_is_a_message() => Assert.Equal("add -- --help", string.Join(' ', Read("-- --help")!));
 
-    private string[]? Read(string typed) => StrictArguments.Read(_syntax, _help, typed.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    private string[]? Read(string typed) => StrictArguments.Read(_syntax, _help, typed.Split(' ', StringSplitOptions.RemoveEmptyEntries))?.Tokens;
 }

@@ -63,7 +63,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(64, "whole number from 1", "list --limit 0")]
     [InlineData(64, "Unrecognized", "list surplus")]
     [InlineData(64, "is not a duration", "wait x --timeout 5")]
-    [InlineData(73, "does not exist", "add --spool /no/such/folder/spool.db x")]
+    [InlineData(73, "neither the folder /no/such/folder nor the socket", "add --spool /no/such/folder/spool.db x")]
     public async Task It_is_refused_with_one_line_and_its_code(int code, string says, string line)
     {
         var arguments = line.Split(' ').Select(word => word
@@ -131,8 +131,8 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Theory(Timeout = 60_000)]
-    [InlineData(77, "permission", "chmod 0700 .; \"$q\" add x; rm -f spool.db; chmod 0755 .; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$q\" add x")]
-    [InlineData(77, "ermission", "\"$q\" add x; chmod 0600 spool.db*; chmod 0755 .; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$q\" add x")]
+    [InlineData(77, "belongs to the account", "\"$q\" add x; chmod 0755 .; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$q\" --direct add x")]
+    [InlineData(75, "does not listen", "\"$q\" add x; chmod 0755 .; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$q\" add x")]
     [InlineData(77, "ermission", "chmod 0777 .; echo x > f; chmod 0600 f; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$q\" add --file f")]
     public async Task Without_permission_it_says_so(int code, string says, string script)
     {

@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Quickq.Spool.Service;
+
+/// <summary>Reads what the service says of messages: the objects of <c>status ID --json</c>.</summary>
+internal static class StatusAnswer
+{
+    /// <summary>The answer to <c>status</c>: null for a message that is not in the spool.</summary>
+    public static IReadOnlyList<MessageStatus?> ReadMessages(byte[] answer, SpoolLocation service) =>
+        Read(answer, service, root => Messages(root));
+
+    /// <summary>The answer to <c>wait</c>.</summary>
+    public static (SettlementProgress Progress, IReadOnlyList<MessageStatus?> Messages) ReadWait(byte[] answer, SpoolLocation service) =>
+        Read(answer, service, root => (
+            root.GetProperty("outcome").GetString() switch
+            {
+                "delivered" => SettlementProgress.Delivered,
+                "never" => SettlementProgress.Rejected,
+                _ => SettlementProgress.Pending,
+            },
+            Messages(root)));
+
+    private static T Read<T>(byte[] answer, SpoolLocation service, Func<JsonElement, T> read)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(answer);
+            return read(document.RootElement);
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new SpoolException(SpoolFault.InputOutput, service.Name, $"the answer of the spool service cannot be read: {unreadable.Message}", inner: unreadable);
+        }
+    }
+
+    private static IReadOnlyList<MessageStatus?> Messages(JsonElement root) => [.. root.GetProperty("messages").EnumerateArray().Select(Message)];
+
+    private static MessageStatus? Message(JsonElement message) => message.ValueKind == JsonValueKind.Null ? null : new MessageStatus(
+        message.GetProperty("id").GetString()!,
+        Text(message, "exchange"),
+        Text(message, "routingKey") ?? "",
+        Time(message, "createdAt") ?? DateTimeOffset.UnixEpoch,
+        Time(message, "expiresAt"),
+        [.. message.GetProperty("deliveries").EnumerateArray().Select(Delivery)]);
+
+    private static DeliveryStatus Delivery(JsonElement row) => new(
+        row.GetProperty("server").GetString()!,
+        !row.TryGetProperty("active", out JsonElement active) || active.GetBoolean(),
+        row.GetProperty("state").GetString()!,
+        row.TryGetProperty("attempts", out JsonElement attempts) ? attempts.GetInt32() : 0,
+        Time(row, "nextAttemptAt"),
+        Time(row, "settledAt"),
+        Text(row, "endpoint"),
+        Text(row, "reason"));
+
+    private static string? Text(JsonElement row, string name) => row.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+
+    private static DateTimeOffset? Time(JsonElement row, string name) => Text(row, name) is { } text
+        ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal)
+        : null;
+}
