@@ -5,6 +5,8 @@ set -uo pipefail
 . tests/tap.sh
 . tests/packages/roots.sh
 . tests/packages/scenes.sh
+. tests/packages/scenes-accounts.sh
+. tests/packages/scenes-upgrade.sh
 . tests/packages/scenes-elsewhere.sh
 number=$TAP_NUMBER
 bases=$QUICKQ_ROOTS
@@ -12,8 +14,10 @@ packages=$QUICKQ_PACKAGES
 
 # A scene is a function that stops at the first command that fails.
 scene() {
-  local code=0
-  (set -e; "$2") > "$work/log" 2>&1 || code=$?
+  local code
+  # Not before `||`: bash then goes on after a failure, whatever is set.
+  (set -e; "$2") > "$work/log" 2>&1
+  code=$?
   [ $code = 0 ] || describe_agent >> "$work/log" 2>&1
   report "$1" $code
 }
@@ -30,8 +34,17 @@ fresh_root bookworm debian
 step "Debian 12 boots with its own systemd" boot
 scene "the deb installs; account, folder and service are there" deb_installs
 scene "docs/install.md leads to the first delivered message" install_page_works
-scene "members of group quickq add and look, others get 77" only_members_add
+scene "producers add and look, operators change, root may everything, others get 77" groups_have_their_rights
+scene "who leaves the group adds no more" groups_change
+scene "nobody but the account reads or writes in the folders" folder_is_closed
+scene "the account has no home" home_is_nowhere
+scene "the account, taken over, is no way to root" account_is_no_way_to_root
+scene "no escape reaches a terminal" terminal_sees_no_escapes
+scene "producers need no agent" producers_need_no_agent
+scene "the service comes back for the next client, and nothing goes past it" service_comes_back
+scene "a container that has the socket produces" container_produces
 scene "the agent writes in its own folder and nowhere else" agent_is_confined
+scene "so does the service, which has no network" service_is_confined
 scene "a restart is a word to systemd: reload, status, stop" systemd_is_told
 scene "a password that root alone may read comes as a credential" credential_works
 scene "a wrong configuration stays failed, a taken spool is tried again" restarts_only_what_may_pass
@@ -43,6 +56,15 @@ scene "a purge keeps what is not delivered, and says so" purge_keeps_the_undeliv
 step "the broker is there again" run_broker
 scene "installed again, it delivers what was kept" kept_is_delivered
 scene "a purge removes a spool that is delivered" purge_removes_the_delivered
+shut_down
+
+fresh_root bookworm upgrade
+step "another root boots" boot
+scene "version 0.1.0 installs; a producer makes the spool" release_installs
+scene "on 0.1.0 a producer deletes a file of root" release_can_be_attacked
+scene "an upgrade writes through no link" traps_are_set
+scene "the upgrade keeps spool and configuration, and follows no link" release_upgrades
+scene "producers and agent go on as before" release_goes_on
 shut_down
 
 fresh_root bookworm cold

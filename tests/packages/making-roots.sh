@@ -3,14 +3,30 @@
 
 roots=$PWD/artifacts/roots
 
+# The last commit of version 0.1.0.
+last_release=dee32ad
+
 make_packages_and_roots() {
   bash packaging/install-missing.sh debootstrap systemd-container dnsmasq-base rpm rabbitmq-server iproute2 util-linux
   [ -x dist/bin/quickq-agent ] || bash packaging/build.sh
   [ -x dist/bin-portable/quickq-agent ] || bash packaging/build.sh --portable
   QUICKQ_PACKAGE_VERSION=0.0.9 bash packaging/package.sh --no-build --fast --output "$work/old" deb rpm
   QUICKQ_PACKAGE_VERSION=1.0.0 bash packaging/package.sh --no-build --fast --output "$work/new" deb rpm
+  make_release
+  ln -s "$roots/release" "$work/release"
   base_root bookworm systemd,systemd-sysv,dbus,procps,libssl3,libstdc++6,ca-certificates,rpm
   base_root bullseye libssl1.1,libsqlite3-0,libstdc++6
+}
+
+# The packages of version 0.1.0, made from its commit and kept for the next run.
+make_release() {
+  [ ! -e "$roots/release.done" ] || return 0
+  rm -rf "$roots/release" "$roots/source"
+  git clone --quiet --no-checkout . "$roots/source"
+  git -C "$roots/source" checkout --quiet "$last_release"
+  (cd "$roots/source" && bash packaging/build.sh && bash packaging/package.sh --no-build --fast --output "$roots/release" deb rpm)
+  rm -rf "$roots/source"
+  touch "$roots/release.done"
 }
 
 # base_root SUITE EXTRA-PACKAGES: a root as debootstrap makes it, kept for the next run.

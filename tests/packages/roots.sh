@@ -81,7 +81,8 @@ describe_agent() {
   [ -n "$leader" ] || return 0
   inside quickq-spool status
   inside systemctl status --no-pager quickq-agent
-  inside journalctl --no-pager -u quickq-agent -n 30
+  inside systemctl status --no-pager quickq-spool.socket quickq-spool.service
+  inside journalctl --no-pager -u quickq-agent -u quickq-spool -n 40
 }
 
 # member SERVER NAME: from the status of the spool in the root.

@@ -24,22 +24,35 @@ UNIT
   ip addr del 10.99.7.1/32 dev lo
 }
 
+# The socket is there before the disk; service and agent wait for it, and with them who asks. A spool that was made in the folder below
+# the disk would be hidden by it.
 waits_for_the_disk() {
   not agent_is active
+  not service_is active
+  service_is active socket
   inside systemctl list-jobs --no-pager | tee "$work/jobs"
   grep -q 'quickq-agent.service.*waiting' "$work/jobs"
+  grep -q 'quickq-spool.service.*waiting' "$work/jobs"
+  inside quickq-spool add -t early '{"e":1}' > "$work/early" &
+  local early=$!
+  eventually 20 client_waits
   not test -e "$root$spool"
   inside touch /run/disk-is-there
   eventually 60 agent_is active
+  wait $early
+  inside quickq-spool show "$(cat "$work/early")" > "$work/shown"
   test -s "$root/srv/disk/spool.db"
-  [ "$(inside stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
+  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
   inside mountpoint /var/lib/quickq
 }
+
+# The kernel lists the socket once more for each connection that nobody has accepted.
+client_waits() { [ "$(grep -c /run/quickq/spool.sock /proc/net/unix)" -ge 2 ]; }
 
 starts_without_network() {
   inside quickq-spool add -t cold '{"c":1}'
   is mq1 connection reconnecting
-  is mq1 pending 1
+  is mq1 pending 2
   eventually 60 says 'resolv|name|DNS'
 }
 
@@ -51,7 +64,7 @@ delivers_when_all_is_there() {
   resolver=$!
   eventually 90 says '10.99.7.1|unreachable'
   ip addr add 10.99.7.1/32 dev lo
-  eventually 90 is mq1 delivered 1
+  eventually 90 is mq1 delivered 2
   [ "$(inside systemctl show -p NRestarts --value quickq-agent)" = 0 ]
   kill "$resolver"
 }
@@ -61,10 +74,8 @@ inside_rpm() { inside rpm --dbpath /var/lib/rpm "$@"; }
 rpm_installs() {
   copy_in new 'quickq-1.0.0.x86_64.rpm' new.rpm
   # --nodeps: the libraries are there, but as debs.
-  rpm --root "$root" --dbpath /var/lib/rpm --nodeps -i "$packages/old/quickq-0.0.9.x86_64.rpm"
+  rpm --root "$root" --dbpath /var/lib/rpm --nodeps -i "$packages/release/quickq-0.1.0.x86_64.rpm"
   unbooted getent passwd quickq
-  [ "$(unbooted stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
-  [ "$(unbooted stat -c '%a %U:%G' /etc/quickq)" = '750 quickq:root' ]
   unbooted quickq-spool --version
   configure_server "$near_server"
 }
@@ -73,6 +84,8 @@ rpm_delivers() {
   inside systemctl enable --now quickq-agent
   agent_is active
   inside quickq-spool add -t rpm --wait=60s '{"r":1}'
+  inside useradd --groups quickq producer
+  as_user producer quickq-spool add -t rpm '{"r":2}'
 }
 
 rpm_upgrades() {
@@ -84,7 +97,15 @@ rpm_upgrades() {
   cmp "$root/etc/quickq/quickq.json" "$work/before.json"
   [ "$(agent_pid)" != "$before" ]
   agent_is active
-  is mq1 delivered 1
+  # The agent, which the administrator enabled, brings the socket: producers go on.
+  service_is active socket
+  eventually 60 is mq1 delivered 2
+  as_user producer quickq-spool add -t rpm --wait=60s '{"r":3}'
+  home_is_nowhere
+  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
+  [ "$(stat_of $spool)" = '600 quickq:quickq-agent' ]
+  [ "$(stat_of /etc/quickq)" = '750 root:quickq-agent' ]
+  [ "$(stat_of /etc/quickq/quickq.json)" = '640 root:quickq-agent' ]
   inside_rpm -V --nodeps quickq > "$work/verified" || true
   # Nothing but the configuration differs from what was packed.
   not grep -v '  c /etc/quickq/quickq.json$' "$work/verified"
@@ -96,7 +117,8 @@ rpm_removal_keeps_the_spool() {
   test -s "$root$spool"
   not test -e "$root/usr/lib/quickq/quickq-agent"
   not agent_is active
-  # The administrator's changes are kept aside.
+  not service_is active socket
+  # The administrator's changes are kept beside it.
   test -s "$root/etc/quickq/quickq.json.rpmsave"
 }
 
@@ -115,8 +137,9 @@ deliver_alone() {
 old_deb_delivers() {
   copy_in new 'quickq_1.0.0~deb11_amd64.deb' new.deb
   unbooted dpkg -i /root/new.deb
-  [ "$(unbooted stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
-  deliver_alone $spool quickq-agent quickq-spool
+  [ "$(unbooted stat -c '%a %U:%G' /var/lib/quickq)" = '700 quickq:quickq-agent' ]
+  [ "$(unbooted stat -c '%a %U:%G' /etc/quickq/quickq.json)" = '640 root:quickq-agent' ]
+  deliver_alone /root/alone.db quickq-agent quickq-spool
 }
 
 el8_delivers() {

@@ -23,15 +23,19 @@ deb_installs() {
   copy_in new 'quickq_1.0.0_amd64.deb' new.deb
   inside apt-get install -y /root/old.deb
   inside getent passwd quickq
-  [ "$(inside stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
-  [ "$(inside stat -c '%a %U:%G' /etc/quickq)" = '750 quickq:root' ]
-  [ "$(inside stat -c '%a %U:%G' /etc/quickq/quickq.json)" = '640 quickq:root' ]
+  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
+  [ "$(stat_of /etc/quickq)" = '750 root:quickq-agent' ]
+  [ "$(stat_of /etc/quickq/quickq.json)" = '640 root:quickq-agent' ]
+  [ "$(stat_of /run/quickq)" = '755 root:root' ]
+  [ "$(stat_of /run/quickq/spool.sock)" = '666 root:root' ]
   agent_is active
-  [ "$(inside systemctl is-enabled quickq-agent)" = enabled ]
-  [ "$(inside stat -c '%a %U:%G' $spool)" = '660 quickq:quickq' ]
+  service_is active
+  service_is active socket
+  [ "$(inside systemctl is-enabled quickq-agent.service quickq-spool.service quickq-spool.socket | sort -u)" = enabled ]
+  [ "$(stat_of $spool)" = '600 quickq:quickq-agent' ]
   inside quickq-agent --version
-  # The unit has nothing that this systemd does not know. (This root has no man.)
-  inside systemd-analyze verify --man=no quickq-agent.service > "$work/verify" 2>&1 || { cat "$work/verify"; return 1; }
+  # The units have nothing that this systemd does not know. (This root has no man.)
+  inside systemd-analyze verify --man=no quickq-agent.service quickq-spool.service quickq-spool.socket > "$work/verify" 2>&1 || { cat "$work/verify"; return 1; }
   not grep quickq "$work/verify"
 }
 
@@ -47,28 +51,19 @@ install_page_works() {
   not grep -i warn <(inside journalctl -u quickq-agent -p warning --no-pager)
 }
 
-only_members_add() {
-  as_user producer quickq-spool add -t a '{"a":1}'
-  as_user producer quickq-spool status > "$work/seen"
-  grep -q mq1 "$work/seen"
-  as_user producer quickq-spool list --limit 1
-  ends_with 77 as_user stranger quickq-spool add -t a '{"a":1}'
-  ends_with 77 as_user stranger quickq-spool status
-  not as_user stranger quickq-agent --check-config
-  # The password is neither for producers nor for strangers.
-  not as_user producer cat /etc/quickq/mq1.password
-  not as_user stranger cat /etc/quickq/quickq.json
-  # What a producer made, the agent can still write.
-  eventually 30 is mq1 pending 0
+agent_is_confined() { is_confined "$(agent_pid)"; }
+service_is_confined() {
+  is_confined "$(service_pid)"
+  # It has a network of its own, with nothing in it.
+  [ "$(inside cat "/proc/$(service_pid)/net/dev" | grep -c :)" = 1 ]
 }
 
-agent_is_confined() {
-  local pid own place
-  pid=$(agent_pid)
+is_confined() {
+  local pid=$1 own place
   own() { inside nsenter -t "$pid" -m -S "$(inside id -u quickq)" -G "$(inside id -g quickq)" -- "$@"; }
   own touch /var/lib/quickq/own
   own rm /var/lib/quickq/own
-  for place in /etc /etc/quickq /usr/lib/quickq /var/lib /var /home /root /run /opt /dev /sys /proc/sys/kernel /boot; do
+  for place in /etc /etc/quickq /usr/lib/quickq /var/lib /var /home /root /run /run/quickq /opt /dev /sys /proc/sys/kernel /boot; do
     not own touch "$place/other"
   done
   # Even as root within its mounts nothing but the spool folder, its own /tmp and what the kernel keeps is writable.
@@ -102,7 +97,8 @@ credential_works() {
   inside quickq-spool add -t credential --wait=60s '{"c":1}'
   # As it was, else a purge would leave a unit that asks for a file which is gone.
   rm -r "$root/etc/systemd/system/quickq-agent.service.d"
-  inside chown quickq /etc/quickq/mq1.password
+  inside chown root:quickq-agent /etc/quickq/mq1.password
+  inside chmod 640 /etc/quickq/mq1.password
   inside systemctl daemon-reload
   inside systemctl restart quickq-agent
 }
@@ -117,7 +113,7 @@ restarts_only_what_may_pass() {
   [ "$(inside systemctl show -p NRestarts --value quickq-agent)" = 0 ]
   cp -a "$work/right.json" "$root/etc/quickq/quickq.json"
   # Another agent has the spool: 75, and again until it is gone.
-  inside systemd-run --unit other --uid quickq --gid quickq /usr/lib/quickq/quickq-agent
+  inside systemd-run --unit other --uid quickq --gid quickq-agent /usr/lib/quickq/quickq-agent
   eventually 60 inside sh -c 'quickq-spool status | grep "agent: running"'
   not inside timeout 3 systemctl start quickq-agent
   eventually 60 inside sh -c '[ $(systemctl show -p NRestarts --value quickq-agent) -ge 1 ]'
@@ -145,33 +141,45 @@ watchdog_ends_what_hangs() {
   inside systemctl restart quickq-agent
 }
 
+# Clients wait at the socket while the service restarts: an unbroken stream of adds meets no error.
 upgrade_keeps_the_spool() {
-  local id before
+  local id before stream
   id=$(as_user producer quickq-spool add -t upgrade '{"u":1}')
   before=$(agent_pid)
   cp "$root/etc/quickq/quickq.json" "$work/before.json"
+  as_user producer sh -ec 'until [ -e /run/upgraded ]; do quickq-spool add -q stream; done' &
+  stream=$!
   inside apt-get install -y /root/new.deb
+  inside touch /run/upgraded
+  wait $stream
   [ "$(inside dpkg-query -W -f '${Version}' quickq)" = 1.0.0 ]
   cmp "$root/etc/quickq/quickq.json" "$work/before.json"
   [ "$(agent_pid)" != "$before" ]
   agent_is active
   inside quickq-spool show "$id"
-  is mq1 pending 1
-  [ "$(inside stat -c '%a %U:%G' /var/lib/quickq)" = '2770 quickq:quickq' ]
+  [ "$(member mq1 pending)" -ge 1 ]
+  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
 }
 
+# A link that the account left for the scripts is not followed.
 removal_keeps_the_spool() {
+  as_account ln -s /etc/nologin /var/lib/quickq/.all-delivered
   inside apt-get remove -y quickq > "$work/removal"
   cat "$work/removal"
   grep -q "spool $spool stays" "$work/removal"
   inside test -s $spool
   not inside test -e /usr/lib/quickq/quickq-agent
   not agent_is active
+  not inside test -e /run/quickq/spool.sock
+  not inside test -e /etc/nologin
   inside test -e /etc/quickq/quickq.json
 }
 
 purge_keeps_the_undelivered() {
   cp -a "$root/etc/quickq" "$work/kept-configuration"
+  # The mark of 0.1.0, dated into the future by the account: it counts for nothing.
+  as_account rm /var/lib/quickq/.all-delivered
+  as_account touch -d '2099-01-01' /var/lib/quickq/.all-delivered
   inside apt-get purge -y quickq > "$work/purge" 2>&1
   cat "$work/purge"
   grep -q '/var/lib/quickq is kept' "$work/purge"
@@ -187,15 +195,19 @@ kept_is_delivered() {
 }
 
 purge_removes_the_delivered() {
-  # Between removal and purge something is added by a program that does not come with the package: it counts.
+  # What is written between removal and purge, by a program that does not come with the package, counts.
   inside apt-get remove -y quickq
-  inside test -e /var/lib/quickq/.all-delivered
-  inside touch $spool.lock
-  inside apt-get purge -y quickq 2>&1 | grep 'is kept'
+  inside test -s /var/lib/misc/quickq.delivered
+  as_account touch $spool
+  inside apt-get purge -y quickq > "$work/purge" 2>&1
+  grep 'is kept' "$work/purge"
   inside apt-get install -y /root/new.deb
+  not inside test -e /var/lib/misc/quickq.delivered
   inside apt-get purge -y quickq
   not inside test -e /var/lib/quickq
   not inside test -e /etc/quickq
+  not inside test -e /var/lib/misc/quickq.delivered
   inside apt-get install -y /root/new.deb
   agent_is active
+  service_is active
 }
