@@ -4,6 +4,8 @@
 
 declare -A node_pid mapper_pid node_port
 agent_pid=
+service_pid=
+socket_folder=
 producer=
 kept=no
 live=no
@@ -184,15 +186,55 @@ audit_node() {
   return $code
 }
 
+# Accounts and groups by number: none is made on this machine.
+as_other() { setpriv --reuid 60601 --regid 60601 "$@"; }
+
+# other GROUPS ARGUMENT...: quickq-spool as an account that cannot enter the spool's folder.
+other() {
+  local groups=$1
+  shift
+  as_other "$groups" -- env -u QUICKQ_SPOOL "QUICKQ_SOCKET=$socket_folder/spool.sock" "$socket_folder/quickq-spool" "$@"
+}
+
+# A service for the spool of this demo, a producer in its group, and a stranger.
+show_service() {
+  local id code until=$((SECONDS + 30))
+  if [ "$(id -u)" != 0 ]; then
+    echo "    left out: only root can act as another account"
+    return
+  fi
+  # Everybody may pass through this folder, unlike the spool's own; and the other account may not reach the source tree.
+  socket_folder=$(mktemp -d "${TMPDIR:-/tmp}/quickq-demo.XXXXXX")
+  chmod 755 "$socket_folder"
+  install -m 755 "$spool_cli" "$(dirname "$spool_cli")/libe_sqlite3.so" "$socket_folder/"
+  run_child sh -c 'exec "$0" serve --socket "$1/spool.sock" --group 60602 --admin-group 60603 2>> "$2"' "$spool_cli" "$socket_folder" "$folder/service.log"
+  service_pid=$child
+  until [ -S "$socket_folder/spool.sock" ]; do
+    kill -0 "$service_pid" 2> /dev/null || fail "the service ended: $(tail -n 5 "$folder/service.log")"
+    [ $SECONDS -lt $until ] || fail "the service does not start: $(tail -n 5 "$folder/service.log")"
+    sleep 0.1
+  done
+  id=$(other --groups=60602 add -t demo.service --wait=30s '{"hello": "service"}') || fail "a producer cannot add through the service"
+  echo "    a producer in the group: added and delivered to both servers, id $id"
+  code=0
+  other --groups=60602 cancel "$id" 2> "$folder/refused" || code=$?
+  echo "    the same producer, cancel: exit $code, $(head -n 1 "$folder/refused")"
+  [ $code = 77 ] || return 1
+  code=0
+  other --clear-groups add x > "$folder/refused" 2>&1 || code=$?
+  echo "    an account in no group, add: exit $code, $(head -n 1 "$folder/refused")"
+  [ $code = 77 ]
+}
+
 keep_running() {
   kept=yes
   cat > "$folder/stop.sh" << STOP
 #!/bin/sh
 # Ends this demo: only processes that still carry its folder or its ports in their command line.
-for pid in $agent_pid ${node_pid[*]} ${mapper_pid[*]}; do
-  if tr '\0' ' ' < /proc/\$pid/cmdline 2> /dev/null | grep -qE '$folder|epmd'; then kill -9 \$pid; fi
+for pid in $agent_pid $service_pid ${node_pid[*]} ${mapper_pid[*]}; do
+  if tr '\0' ' ' < /proc/\$pid/cmdline 2> /dev/null | grep -qE '$folder|${socket_folder:-$folder}|epmd'; then kill -9 \$pid; fi
 done
-rm -rf '$folder'
+rm -rf '$folder' ${socket_folder:+'$socket_folder'}
 STOP
   cat << TEXT
 
@@ -219,8 +261,8 @@ clean_up() {
     tail -n 15 "$folder/agent.log" >&2
   fi
   local pid
-  for pid in $producer $agent_pid ${node_pid[@]+"${node_pid[@]}"} ${mapper_pid[@]+"${mapper_pid[@]}"}; do
+  for pid in $producer $agent_pid $service_pid ${node_pid[@]+"${node_pid[@]}"} ${mapper_pid[@]+"${mapper_pid[@]}"}; do
     end_at_once "$pid"
   done
-  rm -rf "$folder"
+  rm -rf "$folder" ${socket_folder:+"$socket_folder"}
 }
