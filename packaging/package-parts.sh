@@ -16,6 +16,7 @@ stage() {
   ln -s ../lib/quickq/quickq-spool "$root/usr/bin/quickq-spool"
   ln -s ../lib/quickq/quickq-agent "$root/usr/sbin/quickq-agent"
   cp docs/install.md docs/security.md "$doc/"
+  python3 packaging/sbom.py "$version" > "$doc/sbom.cdx.json" || fail "the list of components cannot be made"
   gzip -9n < CHANGELOG.md > "$doc/CHANGELOG.md.gz"
   manual cli.md quickq-spool 1 'hands messages to RabbitMQ through a spool on this machine'
   manual agent.md quickq-agent 8 'delivers spooled messages to RabbitMQ servers'
@@ -117,8 +118,15 @@ package_nuget() {
   done
 }
 
+# What the programs consist of: the same list is in each deb and rpm.
+package_sbom() {
+  rm -f "$dist"/quickq-*.cdx.json
+  python3 packaging/sbom.py "$version" > "$dist/quickq-$version.cdx.json" || fail "the list of components cannot be made"
+  echo "$dist/quickq-$version.cdx.json"
+}
+
 write_checksums() {
-  (cd "$dist" && find . -maxdepth 1 -type f \( -name '*.deb' -o -name '*.rpm' -o -name '*.whl' -o -name '*.tar.gz' -o -name '*.nupkg' \) -printf '%f\n' \
+  (cd "$dist" && find . -maxdepth 1 -type f \( -name '*.deb' -o -name '*.rpm' -o -name '*.whl' -o -name '*.tar.gz' -o -name '*.nupkg' -o -name '*.cdx.json' \) -printf '%f\n' \
     | sort | xargs -r sha256sum) > "$work/SHA256SUMS"
   mv "$work/SHA256SUMS" "$dist/SHA256SUMS"
   echo "$dist/SHA256SUMS"

@@ -7,6 +7,7 @@
 #   rpm      quickq-VERSION.x86_64.rpm (Rocky 9), quickq-VERSION.el8.x86_64.rpm (Rocky 8)
 #   python   quickq: wheel and sdist; quickq-agent: wheel with the programs, where dist/bin has them
 #   nuget    Quickq.Spool: the library for .NET programs
+#   sbom     quickq-VERSION.cdx.json: what the programs consist of (CycloneDX)
 #
 #   --no-build   deb and rpm take the programs as they are in dist/bin and dist/bin-portable, and make what these allow
 #   --fast       compresses little: larger files, made in seconds
@@ -36,14 +37,14 @@ while [ $# -gt 0 ]; do
       dist=$(cd "$from" && realpath -m "$2")
       shift
       ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    deb | rpm | python | nuget) kinds+=("$1") ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    deb | rpm | python | nuget | sbom) kinds+=("$1") ;;
     -*) fail "unknown option $1 (--help lists them)" 64 ;;
-    *) fail "unknown kind $1: take deb, rpm, python or nuget" 64 ;;
+    *) fail "unknown kind $1: use deb, rpm, python, nuget or sbom" 64 ;;
   esac
   shift
 done
-[ ${#kinds[@]} -gt 0 ] || kinds=(deb rpm python nuget)
+[ ${#kinds[@]} -gt 0 ] || kinds=(deb rpm python nuget sbom)
 
 version=${QUICKQ_PACKAGE_VERSION:-$(sed -nE 's|.*<Version>(.*)</Version>.*|\1|p' Directory.Build.props)}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2> /dev/null || stat -c %Y CHANGELOG.md)}

@@ -27,8 +27,8 @@ mkdir -p "$work/another/folder"
 makes_packages "$work/clone" > "$work/log" 2>&1
 report "a clean clone makes every package" $?
 
-[ "$(ls "$work/clone/dist" | grep -cE '\.(deb|rpm|whl|tar\.gz|nupkg)$')" = 8 ] && (cd "$work/clone/dist" && sha256sum --check --strict SHA256SUMS) > "$work/log" 2>&1
-report "there are two debs, two rpms, three for Python and one for NuGet, and their checksums are right" $?
+[ "$(ls "$work/clone/dist" | grep -cE '\.(deb|rpm|whl|tar\.gz|nupkg|cdx\.json)$')" = 9 ] && (cd "$work/clone/dist" && sha256sum --check --strict SHA256SUMS) > "$work/log" 2>&1
+report "there are two debs, two rpms, three for Python, one for NuGet and the list of components, and their checksums are right" $?
 
 # The second one with another mode for new files, another time zone and another language.
 (umask 077 && TZ=Asia/Tokyo LC_ALL=C.UTF-8 makes_packages "$work/another/folder/named-otherwise") > "$work/log" 2>&1
