@@ -19,6 +19,7 @@ if (line.ExitCode is { } said)
 }
 
 // From here on a SIGTERM ends the agent with 0, also before the host has its own handler.
+using Quickq.Spool.Systemd;
 using var stop = new CancellationTokenSource();
 using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
 {

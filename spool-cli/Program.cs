@@ -4,6 +4,7 @@ using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Commands;
 using Quickq.SpoolCli.Output;
 using Quickq.SpoolCli.Remote;
+using Quickq.SpoolCli.Service;
 using Quickq.SpoolCli.Streams;
 
 namespace Quickq.SpoolCli;
@@ -12,11 +13,16 @@ namespace Quickq.SpoolCli;
 /// <remarks>Only the verb that was typed is built: a producer pays for nothing else.</remarks>
 internal static class Program
 {
-    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import", "check"];
+    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import", "check", "serve"];
 
     public static int Main(string[] args)
     {
         var streams = StandardStreams.OfProcess();
+        if (streams.IsServed)
+        {
+            ServiceProcess.EndWithParent();
+        }
+
         try
         {
             var code = Run(args, streams);
@@ -135,6 +141,7 @@ internal static class Program
         "export" => ExportCommand.Create(),
         "import" => ImportCommand.Create(),
         "check" => CheckCommand.Create(),
+        "serve" => ServeCommand.Create(),
         _ => null,
     };
 

@@ -58,13 +58,18 @@ internal sealed record SpoolLocator
             return owner is null ? DirectOrMissing(resolved, folder, known, creates) : throw Foreign(resolved, owner.Value);
         }
 
-        socket = socket is not null ? Path.GetFullPath(socket)
-            : string.Equals(resolved, SpoolPath.FollowLinks(DefaultPath), StringComparison.Ordinal) ? DefaultSocket
-            : Path.Combine(folder, SocketName);
+        socket = SocketFor(resolved);
         return Exists(folder) || Exists(socket)
             ? SpoolLocation.Service(socket, chosen is null ? null : resolved)
             : throw Missing(resolved, $"neither the folder {folder} nor the socket {socket} exists", creates);
     }
+
+    /// <summary>The socket of a spool's service.</summary>
+    /// <param name="resolved">The spool, links followed.</param>
+    public string SocketFor(string resolved) =>
+        Given(Variable(SocketVariable)) is { } socket ? Path.GetFullPath(socket)
+        : string.Equals(resolved, SpoolPath.FollowLinks(DefaultPath), StringComparison.Ordinal) ? DefaultSocket
+        : Path.Combine(Path.GetDirectoryName(resolved) ?? "/", SocketName);
 
     /// <summary>The refusal to open a spool of another account.</summary>
     public static SpoolException Foreign(string resolved, uint owner) => new(SpoolFault.PermissionDenied, resolved,

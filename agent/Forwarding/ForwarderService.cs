@@ -5,6 +5,7 @@ using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
 using Quickq.Agent.Upkeep;
+using Quickq.Spool.Systemd;
 
 namespace Quickq.Agent.Forwarding;
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Quickq.Spool.Systemd;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -43,8 +44,8 @@ internal sealed class AgentLogging : IDisposable
     /// <summary>The journal, when systemd started this process with standard error connected to it.</summary>
     public static AgentLogging Start(LogLevel level, TextWriter error)
     {
-        string? journal = JournalSink.IsWanted(Environment.GetEnvironmentVariable("JOURNAL_STREAM")) ? JournalSink.Address : null;
-        var lines = new PatientWriter(error);
+        string? journal = JournalStream.IsStandardError ? JournalSink.Address : null;
+        var lines = new BufferedStderrWriter(error);
         var logging = new AgentLogging(level, lines, journal, TimeProvider.System);
         lines.Drained = lost => logging.Own.LinesLost(lost);
         return logging;

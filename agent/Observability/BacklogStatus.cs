@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Feed;
 using Quickq.Spool;
+using Quickq.Spool.Systemd;
 
 namespace Quickq.Agent.Observability;
 
@@ -117,7 +118,7 @@ internal sealed class BacklogStatus(string spoolPath, SpoolSignal signal, System
         if (!string.Equals(now, _said, StringComparison.Ordinal))
         {
             _said = now;
-            notice.Status(now);
+            notice.Status(EventText.WithoutPasswords(now));
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Systemd;
 using Serilog.Core;
 using Serilog.Events;
 
@@ -19,7 +20,6 @@ internal sealed class JournalSink : ILogEventSink, IDisposable
     /// <summary>The kernel queues eleven records; a burst (ten servers come back at once) may be more than a busy journal reads in time.</summary>
     private const int Patience = 128;
 
-    private const int StandardError = 2;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
@@ -43,11 +43,6 @@ internal sealed class JournalSink : ILogEventSink, IDisposable
         (_socket, _fallback, _drained) = (new DatagramSocket(address), fallback, drained);
         _again = clock.CreateTimer(_ => TryAgain(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
-
-    /// <summary>Whether systemd connected standard error to the journal: then JOURNAL_STREAM names its device and inode. A shell's redirection makes it another.</summary>
-    public static bool IsWanted(string? journalStream) =>
-        FileIdentity.OfDescriptor(StandardError) is { } standardError
-        && string.Equals(journalStream, string.Create(CultureInfo.InvariantCulture, $"{standardError.Device}:{standardError.Inode}"), StringComparison.Ordinal);
 
     public void Emit(LogEvent logEvent)
     {

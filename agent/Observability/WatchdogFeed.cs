@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Quickq.Spool.Systemd;
 
 namespace Quickq.Agent.Observability;
 

@@ -14,11 +14,12 @@ internal sealed record MessageJson(
 }
 
 /// <summary>One of the member <c>deliveries</c>.</summary>
+/// <param name="Active">Whether that server is still configured.</param>
 internal sealed record DeliveryJson(
-    string Server, string State, int Attempts, string? NextAttemptAt, string? SettledAt, string? Endpoint, string? Reason)
+    string Server, bool Active, string State, int Attempts, string? NextAttemptAt, string? SettledAt, string? Endpoint, string? Reason)
 {
     public static DeliveryJson From(DeliveryStatus delivery) => new(
-        delivery.Server, delivery.State, delivery.Attempts, Time.Exact(delivery.NextAttemptAt), Time.Exact(delivery.SettledAt),
+        delivery.Server, delivery.ServerActive, delivery.State, delivery.Attempts, Time.Exact(delivery.NextAttemptAt), Time.Exact(delivery.SettledAt),
         delivery.Endpoint, delivery.Reason);
 }
 

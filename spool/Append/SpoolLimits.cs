@@ -66,9 +66,8 @@ internal sealed record SpoolLimits
     public static long MaxWriteAheadLog(FileSystemRoom room) => Math.Min(8 * Mebibyte, room.TotalBytes / 16);
 
     /// <summary>Refuses new messages of <paramref name="incoming"/> bytes while there is still room to record what becomes of the old ones.</summary>
-    public void RequireRoom(SqliteConnection connection, string path, long incoming)
+    public void RequireRoom(SpoolRoom room, string path, long incoming)
     {
-        SpoolRoom room = SpoolRoom.Read(connection, path);
         if (room.LiveBytes + incoming > MaxSize)
         {
             throw new SpoolException(SpoolFault.Full, path,

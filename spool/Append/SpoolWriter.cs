@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Schema;
 using Quickq.Spool.Upkeep;
@@ -19,6 +21,8 @@ public sealed class SpoolWriter : ISpoolProducer
     private SqliteCommand _selectSettings = null!;
     private SqliteCommand _selectById = null!;
     private SqliteCommand _insert = null!;
+    private SqliteCommand _begin = null!;
+    private SqliteCommand _end = null!;
 
     private SpoolWriter(SpoolFile file, TimeProvider clock)
     {
@@ -59,36 +63,78 @@ public sealed class SpoolWriter : ISpoolProducer
             ArgumentNullException.ThrowIfNull(message, nameof(messages));
         }
 
-        string[] ids = new string[messages.Count];
         stored = 0;
         if (messages.Count == 0)
         {
-            return ids;
+            return [];
         }
 
-        stored = _file.Write(connection =>
+        var request = new AppendRequest(messages);
+        AppendRequests(() => [request]);
+        if (request.Refusal is { } refusal)
         {
-            Prepare_NeedsTransaction(connection);
-            SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
-            SpoolSchema.RequireWritable(connection, _file.Path, limits);
-            long incoming = 0;
-            foreach (OutgoingMessage message in messages)
+            ExceptionDispatchInfo.Throw(refusal);
+        }
+
+        stored = request.Stored;
+        return request.Ids;
+    }
+
+    /// <summary>
+    /// Appends the requests that <paramref name="take"/> gives in one transaction: each is stored whole or refused by itself. They are durable on return.
+    /// </summary>
+    /// <param name="take">Called once, with the lock held: what has arrived until then can be in it.</param>
+    /// <exception cref="SpoolException">The spool could not take them; none was stored.</exception>
+    internal void AppendRequests(Func<IReadOnlyList<AppendRequest>> take) => _file.Write(connection =>
+    {
+        Prepare_NeedsTransaction(connection);
+        SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
+        SpoolSchema.RequireWritable(connection, _file.Path, limits);
+        SpoolRoom room = SpoolRoom.Read(connection, _file.Path);
+        long incoming = 0;
+        foreach (AppendRequest request in take())
+        {
+            incoming += AppendRequest_NeedsTransaction(connection, request, limits, room, incoming);
+        }
+
+        return incoming;
+    });
+
+    /// <summary>Returns the bytes that it added to the spool.</summary>
+    private long AppendRequest_NeedsTransaction(SqliteConnection connection, AppendRequest request, SpoolLimits limits, SpoolRoom room, long before)
+    {
+        _begin.ExecuteNonQuery();
+        long added = 0;
+        try
+        {
+            foreach (OutgoingMessage message in request.Messages)
             {
                 MessageRules.Check(message, limits.MaxMessageSize, _file.Path);
-                incoming += message.Body.Length;
+                if (message.Id is { } own && RequireSameContent_NeedsTransaction(own, message))
+                {
+                    request.Found(own);
+                    continue;
+                }
+
+                added += message.Body.Length;
+                limits.RequireRoom(room, _file.Path, before + added);
+                request.Added(Insert_NeedsTransaction(message));
             }
 
-            limits.RequireRoom(connection, _file.Path, incoming);
-            int added = 0;
-            for (int i = 0; i < ids.Length; i++)
-            {
-                (ids[i], bool isNew) = Append_NeedsTransaction(messages[i]);
-                added += isNew ? 1 : 0;
-            }
-
+            _end.ExecuteNonQuery();
             return added;
-        });
-        return ids;
+        }
+        catch (SpoolException refusal) when (refusal.Fault is SpoolFault.InvalidMessage or SpoolFault.IdConflict or SpoolFault.Full)
+        {
+            request.Refuse(refusal);
+        }
+        catch (SqliteException failure) when (SqliteFailure.Translate(failure, _file.Path) is { Fault: SpoolFault.InvalidMessage } refusal)
+        {
+            request.Refuse(refusal);
+        }
+
+        connection.Execute("ROLLBACK TO request; RELEASE request");
+        return 0;
     }
 
     /// <summary>Closes the spool.</summary>
@@ -115,17 +161,9 @@ public sealed class SpoolWriter : ISpoolProducer
         }
     }
 
-    private (string Id, bool IsNew) Append_NeedsTransaction(OutgoingMessage message)
+    private string Insert_NeedsTransaction(OutgoingMessage message)
     {
         long now = _clock.NowMicroseconds();
-        if (message.Id is { } own)
-        {
-            if (RequireSameContent_NeedsTransaction(own, message))
-            {
-                return (own, false);
-            }
-        }
-
         string id = message.Id ?? Guid.CreateVersion7(_clock.GetUtcNow()).ToString("D");
         _insert.Set("$id", id)
             .Set("$exchange", message.Exchange)
@@ -136,7 +174,7 @@ public sealed class SpoolWriter : ISpoolProducer
             .Set("$createdAt", message.CreatedAt is { } earlier ? SpoolTime.ToMicroseconds(earlier) : now)
             .Set("$body", Bytes(message.Body));
         _insert.ExecuteNonQuery();
-        return (id, true);
+        return id;
     }
 
     /// <summary>False: the id is new. True: the same message is there already. Otherwise it is refused.</summary>
@@ -148,12 +186,23 @@ public sealed class SpoolWriter : ISpoolProducer
             return false;
         }
 
-        bool same = string.Equals(found.TextOrNull(0), message.Exchange, StringComparison.Ordinal)
-            && string.Equals(found.GetString(1), message.RoutingKey, StringComparison.Ordinal)
-            && MessageProperties.FromJson(found.GetString(2)).HasSameContent(message.Properties)
-            && found.GetFieldValue<byte[]>(3).AsSpan().SequenceEqual(message.Body.Span);
-        return same ? true : throw new SpoolException(SpoolFault.IdConflict, _file.Path,
+        return IsSame(found, message) ? true : throw new SpoolException(SpoolFault.IdConflict, _file.Path,
             $"a message with the id {id} and other content is already in the spool", "give each message an id of its own, or leave the id out");
+    }
+
+    private static bool IsSame(SqliteDataReader found, OutgoingMessage message)
+    {
+        try
+        {
+            return string.Equals(found.TextOrNull(0), message.Exchange, StringComparison.Ordinal)
+                && string.Equals(found.GetString(1), message.RoutingKey, StringComparison.Ordinal)
+                && MessageProperties.FromJson(found.GetString(2)).HasSameContent(message.Properties)
+                && found.GetFieldValue<byte[]>(3).AsSpan().SequenceEqual(message.Body.Span);
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidCastException)
+        {
+            return false; // stored by another program, in a form that no Quickq program stores
+        }
     }
 
     private void Prepare_NeedsTransaction(SqliteConnection connection)
@@ -172,6 +221,8 @@ public sealed class SpoolWriter : ISpoolProducer
             VALUES ($id, $exchange, $routingKey, $properties, $expiresAt, $createdAt, $body)
             """,
             "$id", "$exchange", "$routingKey", "$properties", "$expiresAt", "$createdAt", "$body");
+        _begin = connection.Prepare("SAVEPOINT request");
+        _end = connection.Prepare("RELEASE request");
         _preparedFor = connection;
     }
 
@@ -182,6 +233,8 @@ public sealed class SpoolWriter : ISpoolProducer
             _selectSettings.Dispose();
             _selectById.Dispose();
             _insert.Dispose();
+            _begin.Dispose();
+            _end.Dispose();
             _preparedFor = null;
         }
     }

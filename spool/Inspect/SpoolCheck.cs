@@ -183,7 +183,7 @@ public static class SpoolCheck
         SpoolLimits limits = SpoolLimits.Read(settings, path);
         try
         {
-            limits.RequireRoom(connection, path, incoming: 0);
+            limits.RequireRoom(SpoolRoom.Read(connection, path), path, incoming: 0);
         }
         catch (SpoolException full) when (full.Fault is SpoolFault.Full)
         {

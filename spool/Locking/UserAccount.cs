@@ -15,7 +15,8 @@ internal static class UserAccount
     /// <summary>The command that runs quickq-spool as the account, to be typed into a shell.</summary>
     public static string CommandAs(uint id) => $"sudo -u {FindName(id) ?? $"'#{id.ToString(CultureInfo.InvariantCulture)}'"} quickq-spool ...";
 
-    private static unsafe string? FindName(uint id)
+    /// <summary>The name of an account, or null where it has none. May take as long as a name service does.</summary>
+    public static unsafe string? FindName(uint id)
     {
         // struct passwd begins with the pointer to the name; it has 48 bytes.
         byte* entry = stackalloc byte[64];

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -47,6 +48,13 @@ internal sealed record RunAnswer(int Code);
 [JsonSerializable(typeof(RunAnswer))]
 internal sealed partial class ProtocolContext : JsonSerializerContext
 {
+    /// <summary>With texts as they are: the generated default escapes all that is not ASCII.</summary>
+    public static ProtocolContext Plain { get; } = new(new JsonSerializerOptions
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+    });
+
     /// <summary>The version of the protocol that this program speaks.</summary>
     public const int Version = 1;
 

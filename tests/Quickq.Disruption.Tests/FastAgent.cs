@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Spool.Systemd;
 using Quickq.Testing;
 
 namespace Quickq.Disruption.Tests;

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
+using Quickq.Spool.Systemd;
 
 namespace Quickq.Agent.Tests.Observability;
 
@@ -77,7 +78,7 @@ public sealed class AgentLogTests : IDisposable
     public void Nobody_reading_the_log_does_no_harm()
     {
         using var broken = new BrokenPipe();
-        using var logging = new AgentLogging(LogLevel.Information, new PatientWriter(broken), journal: null, TimeProvider.System);
+        using var logging = new AgentLogging(LogLevel.Information, new BufferedStderrWriter(broken), journal: null, TimeProvider.System);
         logging.Factory.CreateLogger("test").Stopped();
     }
 

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
+using Quickq.Spool.Systemd;
 using Quickq.Testing;
 
 namespace Quickq.Agent.Tests.Observability;
@@ -97,7 +98,7 @@ public sealed class JournalSinkTests : IDisposable
     [InlineData("")]
     [InlineData("9:1")]
     [InlineData("nonsense")]
-    public void A_JOURNAL_STREAM_that_is_not_standard_error_is_not_believed(string? stream) => Assert.False(JournalSink.IsWanted(stream));
+    public void A_JOURNAL_STREAM_that_is_not_standard_error_is_not_believed(string? stream) => Assert.False(JournalStream.IsWanted(stream));
 
     [Fact]
     public void An_address_in_anybodys_words_loses_its_password()

@@ -1,4 +1,5 @@
 using Quickq.Agent.Observability;
+using Quickq.Spool.Systemd;
 using Quickq.Testing;
 
 namespace Quickq.Agent.Tests.Observability;

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Tests.Broker;
+using Quickq.Spool.Systemd;
 using Quickq.Testing;
 
 namespace Quickq.Agent.Tests.Observability;

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text;
 
-namespace Quickq.Agent.Observability;
+namespace Quickq.Spool.Systemd;
 
-/// <summary>Tells systemd how the agent is (sd_notify), where systemd asked for it by NOTIFY_SOCKET; else says nothing to nobody.</summary>
+/// <summary>Tells systemd how a service is (sd_notify), where systemd asked for it by NOTIFY_SOCKET; else says nothing to nobody.</summary>
 /// <remarks>
 /// Never waits. What systemd did not take is kept and goes with the next notice, and once a second until it is taken; only a fed
 /// watchdog is not made up for. Any thread.
@@ -52,7 +52,7 @@ internal sealed class SystemdNotice : IDisposable
     public void Reloading() => Send("STATE", string.Create(CultureInfo.InvariantCulture,
         $"RELOADING=1\nMONOTONIC_USEC={(long)_clock.GetElapsedTime(0).TotalMicroseconds}"));
 
-    /// <summary>The last word but for the status: what ends is not said to be ready again.</summary>
+    /// <summary>The last word but for the status: what ends is not ready again.</summary>
     public void Stopping()
     {
         Send("STATE", "STOPPING=1");
@@ -60,7 +60,7 @@ internal sealed class SystemdNotice : IDisposable
     }
 
     /// <summary>One line for <c>systemctl status</c>.</summary>
-    public void Status(string text) => Send("STATUS", "STATUS=" + EventText.OnOneLine(EventText.WithoutPasswords(text)));
+    public void Status(string text) => Send("STATUS", "STATUS=" + SafeText.OneLine(text));
 
     /// <summary>All is well; nothing where systemd has no watchdog for this process.</summary>
     public void FeedWatchdog() => Send("", WatchdogPeriod is null ? "" : "WATCHDOG=1");

@@ -1,13 +1,13 @@
 using System.Text;
 
-namespace Quickq.Agent.Observability;
+namespace Quickq.Spool.Systemd;
 
 /// <summary>Writes to a stream that may stop taking anything (a pipe that nobody reads), and never makes the caller wait for it.</summary>
 /// <remarks>
 /// One thread writes, from the first text on; while it is held up, up to <see cref="Patience"/> texts are kept in their order. What comes beyond them is counted,
 /// and the count told once the stream takes texts again. Write comes from any thread; one lock guards the queue, and is never held while writing.
 /// </remarks>
-internal sealed class PatientWriter(TextWriter output) : TextWriter
+internal sealed class BufferedStderrWriter(TextWriter output) : TextWriter
 {
     /// <summary>In texts: some hours of an agent in trouble.</summary>
     public const int Patience = 1_000;
@@ -112,7 +112,7 @@ internal sealed class PatientWriter(TextWriter output) : TextWriter
         }
         catch (IOException)
         {
-            // The stream is gone (its reader died). The agent goes on delivering; there is nobody to tell.
+            // The stream is gone (its reader died). The program goes on; there is nobody to tell.
         }
     }
 }

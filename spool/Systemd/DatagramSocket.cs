@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 
-namespace Quickq.Agent.Observability;
+namespace Quickq.Spool.Systemd;
 
 /// <summary>What became of a datagram.</summary>
 internal enum DatagramFate

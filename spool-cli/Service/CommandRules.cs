@@ -1,0 +1,46 @@
+using Quickq.Spool.Service;
+
+namespace Quickq.SpoolCli.Service;
+
+/// <summary>Which commands a peer may have run for it.</summary>
+internal static class CommandRules
+{
+    private static readonly string[] Looks =
+        ["add", "wait", "status", "list", "show", "export", "health", "history", "metrics", "check", "help", "--help", "-h", "--version"];
+
+    private static readonly string[] OfTheCaller = ["--spool", "--socket", "--direct", "--service"];
+
+    /// <summary>The variables that are passed on to a command, and no others.</summary>
+    public static readonly string[] PassedOn = ["COLUMNS", "TERM", "NO_COLOR"];
+
+    /// <summary>Whether the command changes anything, so that only an admin may run it and it is logged.</summary>
+    public static bool IsChange(IReadOnlyList<string> arguments) =>
+        !Looks.Contains(arguments[0], StringComparer.Ordinal) || (arguments[0] is "check" && Options(arguments).Contains("--repair", StringComparer.Ordinal));
+
+    /// <summary>The answer to a command that is not run; null when it is.</summary>
+    public static byte[]? Refusal(RunRequest request, PeerRights rights, string hint)
+    {
+        if (request.Arguments is not { Count: > 0 } arguments || arguments.Any(argument => argument is null || argument.Contains('\0', StringComparison.Ordinal)))
+        {
+            throw new ProtocolException("arguments must be an array of at least one string");
+        }
+
+        if (arguments[0] is "serve")
+        {
+            return Answers.Error(ExitCode.WrongUse, "Usage", "serve cannot be run through a service", "run it on the host, as the owner of the spool");
+        }
+
+        if (Options(arguments).FirstOrDefault(option => OfTheCaller.Contains(option, StringComparer.Ordinal)) is { } own)
+        {
+            return Answers.Error(ExitCode.WrongUse, "Usage", $"{own} does not apply to a command that the service runs", "leave it out");
+        }
+
+        return rights != PeerRights.Admin && IsChange(arguments)
+            ? Answers.Error(ExitCode.NoPermission, "PermissionDenied", $"permission denied: {arguments[0]} changes the spool, which only operators may", hint)
+            : null;
+    }
+
+    /// <summary>The names of the options, without their values.</summary>
+    private static IEnumerable<string> Options(IReadOnlyList<string> arguments) =>
+        arguments.TakeWhile(argument => argument is not "--").Select(argument => argument.Split('=', 2)[0]);
+}

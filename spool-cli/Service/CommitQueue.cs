@@ -1,0 +1,229 @@
+using Quickq.Spool;
+
+namespace Quickq.SpoolCli.Service;
+
+/// <summary>Stores what the connections received: one thread, one transaction at a time, which takes all that has arrived when it begins.</summary>
+/// <remarks>
+/// A lone request never waits for company. Requests keep the order in which they were queued, so each connection's order holds. The thread sleeps while there is nothing
+/// to store. <see cref="Add"/>, <see cref="Expire"/> and <see cref="StopAsync"/> come from any thread; everything else belongs to the writing thread.
+/// </remarks>
+internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness liveness, TimeProvider clock)
+{
+    /// <summary>What one transaction takes at most, its last request apart.</summary>
+    public const int MaxMessages = 256, MaxBytes = 1024 * 1024;
+
+    /// <summary>What is not committed so long after it arrived is refused.</summary>
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private readonly Queue<AddRequest> _queue = new();
+    private readonly AutoResetEvent _arrived = new(initialState: false);
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _stopping;
+    private volatile SpoolException? _trouble;
+    private bool _isRunning;
+    private SpoolWriter? _writer;
+
+    /// <summary>Whether anything is not stored yet.</summary>
+    public bool IsBusy
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _queue.Count > 0 || liveness.IsAtWork;
+            }
+        }
+    }
+
+    /// <summary>Queues a request; its answer follows the sync of the disk.</summary>
+    public void Add(AddRequest request)
+    {
+        lock (_gate)
+        {
+            _queue.Enqueue(request);
+            if (!_isRunning)
+            {
+                _isRunning = true;
+                new Thread(Run) { Name = "spool writer", IsBackground = true }.Start();
+            }
+        }
+
+        _arrived.Set();
+    }
+
+    /// <summary>Refuses what has waited too long; nothing of it is stored.</summary>
+    public void Expire()
+    {
+        var late = new List<AddRequest>();
+        lock (_gate)
+        {
+            while (_queue.TryPeek(out AddRequest? next) && IsLate(next))
+            {
+                late.Add(_queue.Dequeue());
+            }
+        }
+
+        late.ForEach(Refuse);
+    }
+
+    /// <summary>Stores what has arrived, then ends the thread.</summary>
+    public Task StopAsync()
+    {
+        lock (_gate)
+        {
+            _stopping = true;
+            if (!_isRunning)
+            {
+                _stopped.TrySetResult();
+            }
+        }
+
+        _arrived.Set();
+        return _stopped.Task;
+    }
+
+    private void Run()
+    {
+        while (true)
+        {
+            liveness.Rests();
+            if (!HasWork())
+            {
+                if (_stopping)
+                {
+                    break;
+                }
+
+                _arrived.WaitOne();
+                continue;
+            }
+
+            liveness.Works();
+            Store();
+        }
+
+        _writer?.CheckpointIfAlone(isLast: true);
+        _writer?.Dispose();
+        _stopped.TrySetResult();
+    }
+
+    private bool HasWork()
+    {
+        lock (_gate)
+        {
+            return _queue.Count > 0;
+        }
+    }
+
+    private void Store()
+    {
+        List<AddRequest> taken = [];
+        try
+        {
+            _writer ??= Open();
+            _writer.AppendRequests(() =>
+            {
+                taken = Take();
+                return [.. taken.Select(request => request.Content)];
+            });
+        }
+        catch (SpoolException failure)
+        {
+            Fail(taken, failure);
+            return;
+        }
+
+        if (_trouble is not null)
+        {
+            _trouble = null;
+            log.AcceptsAgain(path);
+        }
+
+        AnswerAll(taken, request => Answers.Added(request.Content));
+        _writer.CheckpointIfAlone(isLast: false);
+    }
+
+    private SpoolWriter Open()
+    {
+        SpoolWriter writer = SpoolWriter.Open(path);
+        if (writer.KeptLog is { } kept)
+        {
+            log.KeptWal(kept);
+        }
+
+        return writer;
+    }
+
+    private void Fail(List<AddRequest> taken, SpoolException failure)
+    {
+        if (_trouble?.Fault != failure.Fault)
+        {
+            log.CannotStore(failure);
+        }
+
+        _trouble = failure;
+
+        // Looked at afresh with the next request: it may have been made anew, repaired, mounted.
+        _writer?.Dispose();
+        _writer = null;
+        if (failure.Fault == SpoolFault.Busy && taken.Count == 0)
+        {
+            return; // who has time left waits on
+        }
+
+        AnswerAll(taken.Count > 0 ? taken : Take(), _ => Answers.Error(failure));
+    }
+
+    /// <summary>What has arrived, in its order, up to the limits of one transaction; at least one request, unless all were late.</summary>
+    private List<AddRequest> Take()
+    {
+        Expire();
+        var taken = new List<AddRequest>();
+        int messages = 0;
+        long bytes = 0;
+        lock (_gate)
+        {
+            while (_queue.TryPeek(out AddRequest? next)
+                && (taken.Count == 0 || (messages + next.Content.Messages.Count <= MaxMessages && bytes + next.Bytes <= MaxBytes)))
+            {
+                taken.Add(_queue.Dequeue());
+                messages += next.Content.Messages.Count;
+                bytes += next.Bytes;
+            }
+        }
+
+        return taken;
+    }
+
+    private bool IsLate(AddRequest request) => clock.GetElapsedTime(request.ArrivedAt) >= Deadline;
+
+    private void Refuse(AddRequest late)
+    {
+        string what = $"not stored within {Deadline.TotalSeconds:0} s";
+        late.Complete(_trouble is { } trouble
+            ? Answers.Error(ExitCode.TryLater, trouble.Fault.ToString(), $"{what}: {trouble.Message}", trouble.Hint)
+            : Answers.Error(ExitCode.TryLater, nameof(SpoolFault.Busy), what, "try later; 'quickq-spool check' looks at the disk"));
+    }
+
+    /// <summary>The writer itself answers one; sending many is left to others, so that the next commit need not wait for it.</summary>
+    private static void AnswerAll(List<AddRequest> requests, Func<AddRequest, byte[]> answer)
+    {
+        if (requests is [var only])
+        {
+            only.Complete(answer(only));
+            return;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(
+            all =>
+            {
+                foreach (AddRequest request in all)
+                {
+                    request.Complete(answer(request));
+                }
+            },
+            requests,
+            preferLocal: false);
+    }
+}

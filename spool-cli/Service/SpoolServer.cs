@@ -1,0 +1,239 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Quickq.Spool;
+using Quickq.Spool.Systemd;
+using Quickq.SpoolCli.Streams;
+
+namespace Quickq.SpoolCli.Service;
+
+/// <summary>What <c>serve</c> was told.</summary>
+/// <param name="Spool">The spool; it need not exist.</param>
+/// <param name="Socket">The socket to listen on, unless systemd passes one.</param>
+/// <param name="Access">Who may do what.</param>
+/// <param name="Idle">How long after the last connection the service ends; null: never.</param>
+internal sealed record ServerOptions(string Spool, string Socket, AccessRules Access, TimeSpan? Idle);
+
+/// <summary>The spool service: accepts connections until it is told to stop, or is idle for long enough. Whatever is wrong with the spool is an answer, never its end.</summary>
+internal sealed class SpoolServer : IDisposable
+{
+    /// <summary>How long a stop waits for what was received.</summary>
+    public static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(6);
+
+    private const int SpareDescriptors = 128;
+    private static readonly TimeSpan SlowDisk = TimeSpan.FromMinutes(5), SlowAccept = TimeSpan.FromSeconds(30), AcceptAgain = TimeSpan.FromMilliseconds(100);
+
+    private readonly ServerOptions _options;
+    private readonly ListeningSocket _listener;
+    private readonly ServiceLog _log;
+    private readonly TimeProvider _clock;
+    private readonly AccountNames _names;
+    private readonly ConnectionRegistry _connections;
+    private readonly ServerContext _context;
+    private readonly LoopLiveness _accepting;
+    private readonly WatchdogFeed _watchdog;
+    private readonly SystemdNotice _notice;
+    private readonly ITimer _idle;
+    private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _stopping;
+
+    public SpoolServer(ServerOptions options, ListeningSocket listener, SystemdNotice notice, ServiceLog log, TimeProvider clock)
+    {
+        (_options, _listener, _notice, _log, _clock) = (options, listener, notice, log, clock);
+        _names = new AccountNames(clock);
+        _accepting = new LoopLiveness(SlowAccept, clock);
+        var writing = new LoopLiveness(SlowDisk, clock);
+        var readers = new SpoolReaders(options.Spool);
+        var commits = new CommitQueue(options.Spool, log, writing, clock);
+        _context = new ServerContext(options.Spool, new MemoryBudget(), commits, new WaitRoom(options.Spool, readers, log), readers,
+            new CommandRunner(options.Spool, options.Access, _names, log, clock), log, clock);
+        _connections = new ConnectionRegistry(MostConnections(), Quiet, commits.Expire, clock);
+        _watchdog = new WatchdogFeed(notice, [("the writer", writing), ("accepting", _accepting)], log, clock);
+        _idle = clock.CreateTimer(_ => EndIfIdle(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Serves until <paramref name="stop"/>, or until it is idle.</summary>
+    public async Task RunAsync(Task stop)
+    {
+        Task accepting = AcceptAsync();
+        _log.Serves(_options.Spool, _listener.Path);
+        _notice.Ready();
+        Quiet();
+        await Task.WhenAny(stop, _ended.Task);
+        string reason = _ended.Task.IsCompleted ? await _ended.Task : "told to stop";
+        _log.Stops(reason);
+        _notice.Stopping();
+        _stopping = true;
+        Task finished = FinishAsync(accepting, isIdle: !stop.IsCompleted);
+        try
+        {
+            await finished.WaitAsync(StopDeadline, _clock);
+        }
+        catch (TimeoutException)
+        {
+            _log.StopsUnfinished(StopDeadline);
+        }
+    }
+
+    public void Dispose()
+    {
+        _idle.Dispose();
+        _watchdog.Dispose();
+        _connections.Dispose();
+        _context.Readers.Dispose();
+    }
+
+    private async Task FinishAsync(Task accepting, bool isIdle)
+    {
+        _listener.Unlink();
+        if (isIdle)
+        {
+            // Who found the socket before it went is served to the end; nobody else can find it.
+            while (!_listener.IsFromSystemd && IsSomebodyWaiting())
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), _clock);
+            }
+        }
+
+        _listener.Dispose();
+        await accepting;
+        if (!isIdle)
+        {
+            _connections.StopReading();
+            _context.Commands.EndAll();
+        }
+
+        await _connections.EmptyAsync();
+        await _context.Commits.StopAsync();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (true)
+        {
+            _accepting.Rests();
+            Socket socket;
+            try
+            {
+                socket = await _listener.Socket.AcceptAsync();
+            }
+            catch (Exception exception) when (_stopping && exception is SocketException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode is SocketError.ConnectionAborted)
+            {
+                continue; // it left before its turn came
+            }
+            catch (SocketException exception)
+            {
+                _log.CannotAccept(exception.Message); // no descriptor, no memory: both come back
+                await Task.Delay(AcceptAgain, _clock);
+                continue;
+            }
+
+            _accepting.Works();
+            Welcome(socket);
+        }
+    }
+
+    private void Welcome(Socket socket)
+    {
+        Connection connection;
+        bool isPrivileged;
+        try
+        {
+            socket.Blocking = false;
+            Peer peer = Peer.Of(socket);
+            isPrivileged = _options.Access.IsPrivileged(peer);
+            connection = new Connection(socket, peer, _options.Access.RightsOf(peer), _context);
+        }
+        catch (SocketException)
+        {
+            socket.Dispose(); // it left already
+            return;
+        }
+
+        if (!_connections.TryAdd(connection, isPrivileged))
+        {
+            using (connection)
+            {
+                connection.Answers.Reserve().Complete(Answers.Error(ExitCode.TryLater, "Busy", "the spool service has too many connections", "close connections that are not in use, or try later"));
+            }
+
+            return;
+        }
+
+        _idle.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _ = ServeAsync(connection);
+    }
+
+    private async Task ServeAsync(Connection connection)
+    {
+        try
+        {
+            await Task.Yield(); // the accept loop goes on
+            if (connection.Rights == PeerRights.None)
+            {
+                string name = await _names.DescribeAsync(connection.Peer.Uid);
+                await connection.RefuseAsync(Answers.Error(ExitCode.NoPermission, "PermissionDenied", _options.Access.Refusal(name), _options.Access.UseHint(name)));
+            }
+            else
+            {
+                await connection.RunAsync();
+            }
+        }
+        finally
+        {
+            connection.Dispose();
+            _connections.Remove(connection);
+        }
+    }
+
+    /// <summary>The last connection has left, or there was none yet.</summary>
+    private void Quiet()
+    {
+        _context.Readers.CloseIdle();
+        if (_options.Idle is { } idle)
+        {
+            _idle.Change(idle, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void EndIfIdle()
+    {
+        if (_connections.Count == 0)
+        {
+            if (_context.Commits.IsBusy)
+            {
+                _idle.Change(TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
+            }
+            else
+            {
+                _ended.TrySetResult($"idle for {Duration.Format(_options.Idle!.Value)}");
+            }
+        }
+    }
+
+    private unsafe bool IsSomebodyWaiting()
+    {
+        var entry = new Native.PollEntry { Descriptor = (int)_listener.Socket.Handle, Events = Native.PollIn };
+        return Native.Poll(&entry, 1, 0) > 0;
+    }
+
+    /// <summary>As many as there are descriptors for; the soft limit of 1,024 that shells have is raised.</summary>
+    private static int MostConnections()
+    {
+        if (ServiceNative.GetLimit(ServiceNative.OpenFilesLimit, out ServiceNative.Limit limit) != 0)
+        {
+            return ConnectionRegistry.Most;
+        }
+
+        ulong wanted = Math.Min(ConnectionRegistry.Most + SpareDescriptors, limit.Hard);
+        if (limit.Soft < wanted && ServiceNative.SetLimit(ServiceNative.OpenFilesLimit, new ServiceNative.Limit { Soft = wanted, Hard = limit.Hard }) == 0)
+        {
+            limit.Soft = wanted;
+        }
+
+        return (int)Math.Clamp((long)Math.Min(limit.Soft, int.MaxValue) - SpareDescriptors, ConnectionRegistry.KeptForOwner + 1, ConnectionRegistry.Most);
+    }
+}
