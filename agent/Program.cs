@@ -9,6 +9,7 @@ using Quickq.Agent.Settings;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Systemd;
 
 // The boot story: no core from here on, command line and configuration, the lock of this spool, the spool itself, then the forwarders until a signal.
 CoreDump.Forbid();
@@ -19,7 +20,6 @@ if (line.ExitCode is { } said)
 }
 
 // From here on a SIGTERM ends the agent with 0, also before the host has its own handler.
-using Quickq.Spool.Systemd;
 using var stop = new CancellationTokenSource();
 using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
 {
