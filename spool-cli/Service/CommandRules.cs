@@ -8,8 +8,6 @@ internal static class CommandRules
     private static readonly string[] Looks =
         ["add", "wait", "status", "list", "show", "export", "health", "history", "metrics", "check", "help", "--help", "-h", "--version"];
 
-    private static readonly string[] OfTheCaller = ["--spool", "--socket", "--direct", "--service"];
-
     /// <summary>The variables that are passed on to a command, and no others.</summary>
     public static readonly string[] PassedOn = ["COLUMNS", "TERM", "NO_COLOR"];
 
@@ -28,11 +26,6 @@ internal static class CommandRules
         if (arguments[0] is "serve")
         {
             return Answers.Error(ExitCode.WrongUse, "Usage", "serve cannot be run through a service", "run it on the host, as the owner of the spool");
-        }
-
-        if (Options(arguments).FirstOrDefault(option => OfTheCaller.Contains(option, StringComparer.Ordinal)) is { } own)
-        {
-            return Answers.Error(ExitCode.WrongUse, "Usage", $"{own} does not apply to a command that the service runs", "leave it out");
         }
 
         return rights != PeerRights.Admin && IsChange(arguments)
