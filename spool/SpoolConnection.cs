@@ -12,9 +12,16 @@ namespace Quickq.Spool;
 /// </remarks>
 internal sealed class SpoolConnection : SqliteConnection
 {
+    private const int NoCheckpointOnClose = 1006, Defensive = 1010, EnableViews = 1015;
+
+    /// <summary>A row: the largest body that RabbitMQ takes (512 MiB), and its headers.</summary>
+    private const int LongestValueBytes = 513 * 1024 * 1024;
+
     private readonly HashSet<Command> _commands = [];
     private readonly string _path;
     private sqlite3? _handle;
+
+    static SpoolConnection() => SystemSqlite.BindIfAsked();
 
     /// <summary>Opens the file for reading and writing; it is never made.</summary>
     /// <exception cref="SqliteException">SQLite cannot open it.</exception>
@@ -82,6 +89,36 @@ internal sealed class SpoolConnection : SqliteConnection
         var command = new Command(this) { Connection = this, CommandTimeout = DefaultTimeout, Transaction = Transaction };
         _commands.Add(command);
         return command;
+    }
+
+    /// <summary>A connection with the settings of every Quickq program, to a file that is known to exist.</summary>
+    public static SqliteConnection Connect(string path)
+    {
+        var connection = new SpoolConnection(path);
+        try
+        {
+            // busy_timeout only matters against programs that do not know the lock. What an older SQLite does not know, it ignores.
+            connection.Execute(
+                "PRAGMA busy_timeout=5000; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What a connection to a finished spool has besides: no checkpoint at close, and no use of the file's content against its reader.</summary>
+    public static void Protect(SqliteConnection connection, string path)
+    {
+        _ = raw.sqlite3_db_config(connection.Handle!, Defensive, 1, out _);
+        _ = raw.sqlite3_db_config(connection.Handle!, EnableViews, 0, out _);
+        _ = raw.sqlite3_limit(connection.Handle!, raw.SQLITE_LIMIT_LENGTH, LongestValueBytes);
+        if (raw.sqlite3_db_config(connection.Handle!, NoCheckpointOnClose, 1, out _) != raw.SQLITE_OK)
+        {
+            throw new SpoolException(SpoolFault.InputOutput, path, "this SQLite cannot switch off the checkpoint at close");
+        }
     }
 
     private sealed class Command(SpoolConnection owner) : SqliteCommand

@@ -6,13 +6,11 @@ using Quickq.Spool.Schema;
 
 namespace Quickq.Spool;
 
-/// <summary>Makes a new spool whole or not at all: under another name first, synced, then linked to its own name.</summary>
+/// <summary>Makes a new spool whole or not at all: under another name first, synced, then moved to its own name.</summary>
 internal static class SpoolCreation
 {
-    private const int GroupMayUse = 0x1B0; // 0660: -wal and -shm take the mode of the file
-
-    /// <summary>True when there is no spool at the path: no file, or an empty one.</summary>
-    public static bool IsMissing(string resolved) => FileIdentity.Find(resolved) is null or { Size: 0 };
+    /// <summary>True when there is no spool at the path: no file, or an empty one. Only a regular file can be empty: a device or a pipe has size 0 too.</summary>
+    public static bool IsMissing(string resolved) => FileIdentity.Find(resolved) is null or { Size: 0, IsRegularFile: true };
 
     /// <summary>Makes the spool if there is none; does nothing when another process was first.</summary>
     /// <returns>Where the log of an earlier spool was put whose file is gone; null when there was none.</returns>
@@ -62,14 +60,14 @@ internal static class SpoolCreation
 
     internal static void WriteDraft(string draft)
     {
-        // Made by us first, so that its mode does not depend on the umask.
-        int descriptor = Libc.Open(draft, Libc.ReadWrite | Libc.Create | Libc.Exclusive | Libc.CloseOnExec | Libc.NoFollow, GroupMayUse);
+        // Made by us first, so that its mode does not depend on the umask: -wal and -shm take the mode of the file.
+        int descriptor = Libc.Open(draft, Libc.ReadWrite | Libc.Create | Libc.Exclusive | Libc.CloseOnExec | Libc.NoFollow, LockFile.OwnerOnly);
         if (descriptor < 0)
         {
             throw Failure(draft, "make", Marshal.GetLastPInvokeError());
         }
 
-        int chmod = Libc.ChangeMode(descriptor, GroupMayUse);
+        int chmod = Libc.ChangeMode(descriptor, LockFile.OwnerOnly);
         int error = Marshal.GetLastPInvokeError();
         Libc.Close(descriptor);
         if (chmod != 0)
@@ -77,7 +75,7 @@ internal static class SpoolCreation
             throw Failure(draft, "set the mode of", error);
         }
 
-        using SqliteConnection connection = SpoolFile.Connect(draft);
+        using SqliteConnection connection = SpoolConnection.Connect(draft);
         SpoolSchema.Create(connection);
 
         // The checkpoint at close fails without a word, and a file without its log would be published.
@@ -88,13 +86,27 @@ internal static class SpoolCreation
     {
         // SQLite closed it, checkpointed and without -wal: from here it is an ordinary file.
         SyncPath(draft, draft);
-        bool emptyFileInTheWay = FileIdentity.Find(resolved) is { Size: 0 };
-        int result = emptyFileInTheWay ? Libc.Rename(draft, resolved) : Libc.Link(draft, resolved);
-        int error = Marshal.GetLastPInvokeError();
-        if (result != 0 && error != Libc.Exists)
+        bool emptyFileInTheWay = FileIdentity.Find(resolved) is { Size: 0, IsRegularFile: true };
+        int result = emptyFileInTheWay ? Libc.Rename(draft, resolved)
+            : Libc.Rename(Libc.AtCurrentDirectory, draft, Libc.AtCurrentDirectory, resolved, Libc.NoReplace);
+        if (result != 0 && !emptyFileInTheWay && Marshal.GetLastPInvokeError() is Libc.InvalidArgument or Libc.NoSystemCall)
         {
-            throw Failure(resolved, "make", error);
+            result = Libc.Link(draft, resolved); // a file system without that flag
         }
+
+        if (result != 0)
+        {
+            throw Failure(resolved, "make", Marshal.GetLastPInvokeError());
+        }
+    }
+
+    /// <summary>Removes what is left of the making of a spool by a process that was killed.</summary>
+    public static void RemoveDrafts(string resolved)
+    {
+        using var writeLock = new WriteLock(resolved);
+        writeLock.Acquire(SpoolFile.LockDeadline);
+        RemoveDrafts_NeedsLock(resolved);
+        writeLock.Release(announce: false);
     }
 
     /// <summary>Drafts are made under the lock only: whatever is there was left by a process that was killed.</summary>

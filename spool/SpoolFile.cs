@@ -11,8 +11,8 @@ namespace Quickq.Spool;
 /// An open spool: the path check, the pragmas, and the one way to run a write transaction.
 /// </summary>
 /// <remarks>
-/// <see cref="Write{T}"/> takes the lock, makes sure that the path still names the file that is open (it may have been moved aside),
-/// begins, runs the work, commits and gives the lock back. After a failure of the disk the connection is closed and opened afresh.
+/// <see cref="Write{T}"/> takes the lock, makes sure that the path still names the file that is open (it may have been moved aside) and that its WAL is whole,
+/// begins, runs the work, commits and releases the lock. After a failure of the disk the connection is closed and opened afresh.
 /// Belongs to one thread at a time. Statements prepared on a connection die with it: compare <see cref="Connection"/> before reuse.
 /// </remarks>
 internal sealed class SpoolFile : IDisposable
@@ -20,16 +20,10 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>How long a writer waits for the lock before it says "try later".</summary>
     public static readonly TimeSpan LockDeadline = TimeSpan.FromSeconds(30);
 
-    private const int NoCheckpointOnClose = 1006;
-
     private readonly WriteLock? _lock;
     private readonly string _synchronous;
-    private SqliteConnection? _connection;
-    private FileIdentity _identity;
-    private string _syncNow = "FULL";
+    private OpenDatabase? _open;
     private bool _fullSync;
-
-    static SpoolFile() => SystemSqlite.BindIfAsked();
 
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
@@ -42,12 +36,13 @@ internal sealed class SpoolFile : IDisposable
     public string Path { get; }
 
     /// <summary>The open connection.</summary>
-    public SqliteConnection Connection => _connection ?? throw new ObjectDisposedException(nameof(SpoolFile));
+    public SqliteConnection Connection => _open?.Connection ?? throw new ObjectDisposedException(nameof(SpoolFile));
 
     /// <summary>Opens an existing spool for reading: no lock, no transaction longer than a statement of the caller's.</summary>
     public static SpoolFile OpenForReading(string path)
     {
         string resolved = RequireExisting(path);
+        SpoolOwnership.RequireFiles(resolved);
         var file = new SpoolFile(resolved, writeLock: null, "FULL");
         try
         {
@@ -79,7 +74,13 @@ internal sealed class SpoolFile : IDisposable
     public static SpoolFile OpenForWriting(string path, bool create, bool durable = true)
     {
         string resolved = create ? SpoolPath.FollowLinks(path) : RequireExisting(path);
+        bool draftLeft = SpoolOwnership.RequireFiles(resolved);
         FileSystemRoom.RequireLocal(resolved);
+        if (draftLeft)
+        {
+            SpoolCreation.RemoveDrafts(resolved);
+        }
+
         string? keptLog = create && SpoolCreation.IsMissing(resolved) ? SpoolCreation.CreateIfMissing(resolved) : null;
         var file = new SpoolFile(resolved, new WriteLock(resolved), durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
         try
@@ -104,15 +105,19 @@ internal sealed class SpoolFile : IDisposable
     public void SyncNextCommit() => _fullSync = true;
 
     /// <summary>Runs <paramref name="work"/> in one write transaction; on return it is committed. On an exception nothing of it is stored.</summary>
+    /// <param name="work">What to do in the transaction.</param>
+    /// <param name="stop">Ends the wait for the lock; <paramref name="work"/> itself is never interrupted.</param>
     /// <exception cref="SpoolException">Locked too long, full, input/output error, damaged.</exception>
-    public T Write<T>(Func<SqliteConnection, T> work) => UnderLock(connection =>
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> ended the wait; nothing was done.</exception>
+    public T Write<T>(Func<SqliteConnection, T> work, CancellationToken stop = default) => UnderLock(connection =>
     {
-        SetSync(connection, _fullSync ? "FULL" : _synchronous);
+        _open!.SetSync(_fullSync ? "FULL" : _synchronous);
         _fullSync = false;
         connection.Execute("BEGIN IMMEDIATE");
         int before = raw.sqlite3_total_changes(connection.Handle!);
         try
         {
+            _open.RequireKnownSchema();
             T result = work(connection);
             connection.Execute("COMMIT");
             LastWriteChangedRows = raw.sqlite3_total_changes(connection.Handle!) != before;
@@ -128,7 +133,7 @@ internal sealed class SpoolFile : IDisposable
 
             throw;
         }
-    });
+    }, stop);
 
     /// <summary>Runs <paramref name="read"/> without the lock, on the file that the path names now.</summary>
     /// <exception cref="SpoolException">Input/output error, damaged.</exception>
@@ -146,14 +151,15 @@ internal sealed class SpoolFile : IDisposable
     }
 
     /// <summary>Runs <paramref name="work"/> under the lock without a transaction (a checkpoint).</summary>
-    public T UnderLock<T>(Func<SqliteConnection, T> work)
+    /// <inheritdoc cref="Write{T}"/>
+    public T UnderLock<T>(Func<SqliteConnection, T> work, CancellationToken stop = default)
     {
         if (_lock is null)
         {
             throw new InvalidOperationException("this spool is open for reading");
         }
 
-        _lock.Acquire(LockDeadline);
+        _lock.Acquire(LockDeadline, stop);
         long since = Stopwatch.GetTimestamp();
         LastWriteChangedRows = false;
         try
@@ -164,6 +170,7 @@ internal sealed class SpoolFile : IDisposable
             }
 
             ReopenIfReplaced();
+            RequireLog_NeedsLock();
             return work(Connection);
         }
         catch (SqliteException failure)
@@ -189,23 +196,6 @@ internal sealed class SpoolFile : IDisposable
         _lock?.Dispose();
     }
 
-    /// <summary>A connection with the pragmas of every Quickq program, to a file that is known to exist.</summary>
-    internal static SqliteConnection Connect(string path)
-    {
-        var connection = new SpoolConnection(path);
-        try
-        {
-            // busy_timeout only matters against programs that do not know the lock.
-            connection.Execute("PRAGMA busy_timeout=5000; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY");
-            return connection;
-        }
-        catch
-        {
-            connection.Dispose();
-            throw;
-        }
-    }
-
     private static string RequireExisting(string path)
     {
         string resolved = SpoolPath.FollowLinks(path);
@@ -221,38 +211,17 @@ internal sealed class SpoolFile : IDisposable
         {
             Close();
             AsideFiles.UndoInterrupted(Path);
-            OpenWhatIsThere();
+            _open = OpenDatabase.Open(Path);
 
             // A repair may be putting a fresh file in the place of this one, whose log has gone then: it looks older than it is. A writer sees it under the lock.
         }
-        while (_lock is null && (AsideFiles.IsExchanging(Path) || FileIdentity.Find(Path)?.Identity != _identity));
-    }
-
-    private void OpenWhatIsThere()
-    {
-        try
-        {
-            // Identity before opening: should the path change in between, the comparison under the lock sees it and opens again.
-            _identity = FileIdentity.Find(Path)?.Identity ?? default;
-            _connection = Connect(Path);
-            _syncNow = "FULL";
-            SpoolSchema.RequireSpool(_connection, Path);
-            if (raw.sqlite3_db_config(_connection.Handle!, NoCheckpointOnClose, 1, out _) != raw.SQLITE_OK)
-            {
-                throw new SpoolException(SpoolFault.InputOutput, Path, "this SQLite cannot switch off the checkpoint at close");
-            }
-        }
-        catch (SqliteException failure)
-        {
-            Close();
-            throw SqliteFailure.Translate(failure, Path);
-        }
+        while (_lock is null && (AsideFiles.IsExchanging(Path) || FileIdentity.Find(Path)?.Identity != _open.Identity));
     }
 
     /// <summary>Opens what the path names now, should the spool have been repaired since; true when it did. For reading: a writer looks under the lock.</summary>
     public bool FollowReplacement()
     {
-        if (_lock is not null || _connection is null || FileIdentity.Find(Path) is not { Size: > 0 } now || now.Identity == _identity)
+        if (_lock is not null || _open is null || FileIdentity.Find(Path) is not { Size: > 0 } now || now.Identity == _open.Identity)
         {
             return false;
         }
@@ -270,24 +239,28 @@ internal sealed class SpoolFile : IDisposable
             throw new SpoolException(SpoolFault.NotFound, Path, $"the spool {Path} is gone", "the next 'quickq-spool add' makes a new one");
         }
 
-        if (_connection is null || now.Value.Identity != _identity)
+        if (_open is null || now.Value.Identity != _open.Identity)
         {
             Open();
         }
     }
 
-    private void SetSync(SqliteConnection connection, string level)
+    private void RequireLog_NeedsLock()
     {
-        if (!ReferenceEquals(_syncNow, level))
+        try
         {
-            connection.Execute("PRAGMA synchronous=" + level);
-            _syncNow = level;
+            _open!.RequireLog_NeedsLock();
+        }
+        catch (SpoolException)
+        {
+            Close();
+            throw;
         }
     }
 
     private void Close()
     {
-        _connection?.Dispose();
-        _connection = null;
+        _open?.Dispose();
+        _open = null;
     }
 }

@@ -15,6 +15,7 @@ internal static class SqliteFailure
             raw.SQLITE_FULL => DiskFull(path, failure),
 
             // A full disk has other names too: where the log's index cannot grow, or a file beside the spool cannot be made.
+            raw.SQLITE_CANTOPEN when !CanOpenAnyFile() => TooManyOpenFiles(path, failure),
             raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN when FileSystemRoom.IsFull(folder) => DiskFull(path, failure),
             raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_IOERR when FileSystemRoom.IsReadOnly(folder) => new(SpoolFault.InputOutput, path,
                 $"{folder} is on a read-only file system", "mount it writable, or name another spool; the kernel log says whether the disk is at fault", failure),
@@ -24,12 +25,28 @@ internal static class SqliteFailure
             raw.SQLITE_CORRUPT => new(SpoolFault.Damaged, path, $"the spool {path} is damaged ({failure.Message})",
                 "run 'quickq-spool check'", failure),
             raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM or raw.SQLITE_AUTH => new(SpoolFault.PermissionDenied, path,
-                $"no permission to write {path} and the files beside it", $"use an account of the group that owns {folder}", failure),
+                $"no permission to write {path} and the files beside it", "run it as the account that owns the spool", failure),
             raw.SQLITE_CONSTRAINT => new(SpoolFault.InvalidMessage, path, $"the spool refused the row: {failure.Message}", hint: null, failure),
             raw.SQLITE_TOOBIG => new(SpoolFault.InvalidMessage, path, "the message is larger than SQLite can store", hint: null, failure),
             _ => new(SpoolFault.InputOutput, path, $"reading or writing {path} failed ({failure.Message}); nothing was stored",
                 "look at the disk and the kernel log, then try again", failure),
         };
+    }
+
+    /// <summary>The refusal when this process, or the system, has no descriptor left.</summary>
+    public static SpoolException TooManyOpenFiles(string path, Exception? failure = null) => new(SpoolFault.InputOutput, path,
+        $"cannot open {path}: too many open files; nothing was stored", "raise the limit of open files (ulimit -n, LimitNOFILE=)", failure);
+
+    private static bool CanOpenAnyFile()
+    {
+        int descriptor = Libc.Open("/dev/null", Libc.ReadOnly | Libc.CloseOnExec, 0);
+        if (descriptor < 0)
+        {
+            return System.Runtime.InteropServices.Marshal.GetLastPInvokeError() is not (Libc.TooManyOpenFiles or Libc.TooManyOpenFilesInSystem);
+        }
+
+        Libc.Close(descriptor);
+        return true;
     }
 
     /// <summary>The refusal when the file system has no room at all, not even what <c>minFreeDisk</c> keeps.</summary>

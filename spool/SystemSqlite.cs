@@ -9,7 +9,7 @@ namespace Quickq.Spool;
 /// </summary>
 /// <remarks>
 /// The build sets the switch (<c>packaging/build.sh --portable</c>). A function that the system's library lacks fails when it is called, not
-/// before: Quickq calls none that is younger than 3.21.
+/// before: Quickq calls none that is younger than 3.26.
 /// </remarks>
 internal static class SystemSqlite
 {

@@ -138,7 +138,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
         try
         {
             // The spool's own limit of size is known in the transaction only.
-            MessageRules.Check(message, long.MaxValue, server.SpoolPath);
+            MessageRules.Check(message, server.SpoolPath);
         }
         catch (SpoolException refusal)
         {

@@ -15,9 +15,9 @@ internal static class MessageRules
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Refuses a message that could not be delivered as it is.</summary>
+    /// <summary>Refuses a message that could not be delivered as it is, whatever the spool allows; needs no lock.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.InvalidMessage"/>, with the part and the limit.</exception>
-    public static void Check(OutgoingMessage message, long maxMessageSize, string path)
+    public static void Check(OutgoingMessage message, string path)
     {
         if (message.RoutingKey is null || message.Properties is null)
         {
@@ -43,6 +43,12 @@ internal static class MessageRules
             throw Refuse(path, "the time to live must be more than zero and at most 100 years", "leave it out for a message that never expires");
         }
 
+    }
+
+    /// <summary>Refuses a body that is larger than the spool allows.</summary>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.InvalidMessage"/>, with the limit.</exception>
+    public static void CheckSize(OutgoingMessage message, long maxMessageSize, string path)
+    {
         if (message.Body.Length > maxMessageSize)
         {
             throw Refuse(path, string.Create(CultureInfo.InvariantCulture, $"the message has {message.Body.Length:N0} bytes, at most {maxMessageSize:N0} (maxMessageSize) are accepted"),

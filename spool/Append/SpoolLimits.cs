@@ -39,7 +39,7 @@ internal sealed record SpoolLimits
         while (reader.Read())
         {
             string name = reader.TextOrNull(0) ?? "";
-            if (!long.TryParse(reader.TextOrNull(1), NumberStyles.Integer, CultureInfo.InvariantCulture, out long value))
+            if (!long.TryParse(reader.TextOrNull(1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value))
             {
                 throw new SpoolException(SpoolFault.Damaged, path, $"the spool {path} is damaged: the setting {name} is not a number", "run 'quickq-spool check --repair'; an agent does it when it starts");
             }
@@ -48,16 +48,18 @@ internal sealed record SpoolLimits
             {
                 "format" => limits with { Format = value },
                 "oldestWriter" => limits with { OldestWriter = value },
-                "maxSize" => limits with { MaxSize = value },
-                "maxMessageSize" => limits with { MaxMessageSize = value },
-                "minFreeDisk" => limits with { MinFreeDisk = value },
-                ReserveMissingSetting => limits with { ReserveMissing = value },
+                "maxSize" => limits with { MaxSize = Bytes(value) },
+                "maxMessageSize" => limits with { MaxMessageSize = Bytes(value) },
+                "minFreeDisk" => limits with { MinFreeDisk = Bytes(value) },
+                ReserveMissingSetting => limits with { ReserveMissing = Bytes(value) },
                 _ => limits,
             };
         }
 
         return limits;
     }
+
+    private static long Bytes(long value) => Math.Max(0, value);
 
     /// <summary>The statement that <see cref="Read"/> wants.</summary>
     public static SqliteCommand Select(SqliteConnection connection) => connection.Prepare("SELECT name, value FROM setting");
@@ -75,7 +77,8 @@ internal sealed record SpoolLimits
                 "'quickq-spool status' says which server is behind; raise spool.maxSize, or cancel what nobody needs");
         }
 
-        long kept = room.MinFreeDisk(MinFreeDisk) + ReserveMissing;
+        long minimum = room.MinFreeDisk(MinFreeDisk);
+        long kept = minimum + Math.Min(ReserveMissing, long.MaxValue - minimum);
         if (room.FreeDiskBytes - incoming < kept)
         {
             throw new SpoolException(SpoolFault.Full, path,

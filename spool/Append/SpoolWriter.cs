@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Schema;
@@ -61,6 +62,7 @@ public sealed class SpoolWriter : ISpoolProducer
         foreach (OutgoingMessage message in messages)
         {
             ArgumentNullException.ThrowIfNull(message, nameof(messages));
+            MessageRules.Check(message, _file.Path);
         }
 
         stored = 0;
@@ -83,7 +85,7 @@ public sealed class SpoolWriter : ISpoolProducer
     /// <summary>
     /// Appends the requests that <paramref name="take"/> gives in one transaction: each is stored whole or refused by itself. They are durable on return.
     /// </summary>
-    /// <param name="take">Called once, with the lock held: what has arrived until then can be in it.</param>
+    /// <param name="take">Called once, with the lock held: what has arrived until then can be in it. <see cref="MessageRules.Check"/> has passed each message.</param>
     /// <exception cref="SpoolException">The spool could not take them; none was stored.</exception>
     internal void AppendRequests(Func<IReadOnlyList<AppendRequest>> take) => _file.Write(connection =>
     {
@@ -109,16 +111,17 @@ public sealed class SpoolWriter : ISpoolProducer
         {
             foreach (OutgoingMessage message in request.Messages)
             {
-                MessageRules.Check(message, limits.MaxMessageSize, _file.Path);
+                MessageRules.CheckSize(message, limits.MaxMessageSize, _file.Path);
                 if (message.Id is { } own && RequireSameContent_NeedsTransaction(own, message))
                 {
                     request.Found(own);
                     continue;
                 }
 
-                added += message.Body.Length;
+                string properties = message.Properties.ToJson();
+                added += message.Body.Length + Encoding.UTF8.GetByteCount(message.RoutingKey) + Encoding.UTF8.GetByteCount(properties);
                 limits.RequireRoom(room, _file.Path, before + added);
-                request.Added(Insert_NeedsTransaction(message));
+                request.Added(Insert_NeedsTransaction(message, properties));
             }
 
             _end.ExecuteNonQuery();
@@ -161,14 +164,17 @@ public sealed class SpoolWriter : ISpoolProducer
         }
     }
 
-    private string Insert_NeedsTransaction(OutgoingMessage message)
+    private string Insert_NeedsTransaction(OutgoingMessage message, string properties)
     {
-        long now = _clock.NowMicroseconds();
-        string id = message.Id ?? Guid.CreateVersion7(_clock.GetUtcNow()).ToString("D");
+        // A time before 1970 has no form in a UUID.
+        DateTimeOffset time = _clock.GetUtcNow();
+        time = time < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : time;
+        long now = SpoolTime.ToMicroseconds(time);
+        string id = message.Id ?? Guid.CreateVersion7(time).ToString("D");
         _insert.Set("$id", id)
             .Set("$exchange", message.Exchange)
             .Set("$routingKey", message.RoutingKey)
-            .Set("$properties", message.Properties.ToJson())
+            .Set("$properties", properties)
             .Set("$expiresAt", message.ExpiresAt is { } end ? SpoolTime.ToMicroseconds(end)
                 : message.TimeToLive is { } ttl ? now + (ttl.Ticks / TimeSpan.TicksPerMicrosecond) : null)
             .Set("$createdAt", message.CreatedAt is { } earlier ? SpoolTime.ToMicroseconds(earlier) : now)

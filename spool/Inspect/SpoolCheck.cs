@@ -25,13 +25,13 @@ public static class SpoolCheck
             using SpoolFile file = SpoolFile.OpenForReading(path);
             findings.Add(Good("sqlite", SQLitePCL.raw.sqlite3_libversion().utf8_to_string()));
             findings.Add(FileSystem(folder));
-            findings.Add(Permissions(resolved));
+            findings.Add(Good("permissions", "this account's alone")); // opening refuses anything else
             CheckContent(file, findings);
             Guarded(findings, "space", () => file.Read(connection => CheckSpace(connection, resolved, folder)));
         }
         catch (SpoolException unreadable) when (unreadable.Fault is SpoolFault.Damaged or SpoolFault.NotASpool && SpoolRepair.IsOurs(resolved))
         {
-            findings.Add(new CheckFinding(Integrity, CheckLevel.Damaged, "it is a spool by its header or its tables, but SQLite cannot read it, or its header is damaged"));
+            findings.Add(new CheckFinding(Integrity, CheckLevel.Damaged, unreadable.Message));
         }
 
         findings.Add(AgentLock.FindHolder(resolved) is { } pid
@@ -80,28 +80,6 @@ public static class SpoolCheck
     private static CheckFinding FileSystem(string folder) => FileSystemRoom.Of(folder).NetworkName is { } network
         ? new("fileSystem", CheckLevel.Warning, $"{folder} is on {network}: several hosts would damage the spool; put it on a local disk")
         : Good("fileSystem", "local");
-
-    /// <summary>Every file beside the spool must be writable by the same people as the spool, else one producer locks the others out.</summary>
-    private static CheckFinding Permissions(string path)
-    {
-        const UnixFileMode Group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite, Others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-        foreach (string file in (ReadOnlySpan<string>)[path, path + "-wal", path + "-shm", SpoolPath.LockFile(path)])
-        {
-            if (FileIdentity.Find(file) is null)
-            {
-                continue;
-            }
-
-            // Asks the file system about the file, without opening it.
-            UnixFileMode mode = File.GetUnixFileMode(file);
-            if ((mode & Group) != Group || (mode & Others) != UnixFileMode.None)
-            {
-                return new("permissions", CheckLevel.Warning, $"{file} has mode 0{Convert.ToString((int)mode, 8)}, not 0660: {((mode & Others) != UnixFileMode.None ? "others can use the spool" : "its group cannot use the spool")}");
-            }
-        }
-
-        return Good("permissions", "owner and group");
-    }
 
     private static List<CheckFinding> CheckIntegrity(SpoolFile file) => file.Read(connection =>
     {

@@ -22,7 +22,7 @@ internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor,
             0 => found,
             Libc.NoEntry or Libc.NotAFolder => null,
             Libc.AccessDenied => throw new SpoolException(SpoolFault.PermissionDenied, path,
-                $"no permission to look at {path}", "use an account of the group that owns the spool's folder"),
+                $"no permission to look at {path}", "run it as the account that owns the spool's folder"),
             _ => throw new SpoolException(SpoolFault.InputOutput, path, $"cannot look at {path}: {Libc.ErrorText(error)}"),
         };
     }

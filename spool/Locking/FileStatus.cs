@@ -14,7 +14,7 @@ namespace Quickq.Spool.Locking;
 internal readonly record struct FileStatus(FileIdentity Identity, long Size, uint Owner, int Mode, uint Links, bool? IsMountPoint)
 {
     private const int TypeMask = 0xF000, RegularType = 0x8000, FolderType = 0x4000, LinkType = 0xA000;
-    private const int AtCurrentDirectory = -100, EmptyPath = 0x1000, NoFollow = 0x100;
+    private const int EmptyPath = 0x1000, NoFollow = 0x100;
     private const uint BasicStats = 0x7ff;
     private const ulong MountRoot = 0x2000;
 
@@ -28,10 +28,10 @@ internal readonly record struct FileStatus(FileIdentity Identity, long Size, uin
     public int Permissions => Mode & 0xFFF;
 
     /// <summary>Looks at <paramref name="path"/>, a final link followed; null, with the error, when that fails.</summary>
-    public static FileStatus? Find(string path, out int error) => Look(AtCurrentDirectory, path, 0, out error);
+    public static FileStatus? Find(string path, out int error) => Look(Libc.AtCurrentDirectory, path, 0, out error);
 
     /// <summary>Looks at <paramref name="path"/> itself, also when it is a link; null, with the error, when that fails.</summary>
-    public static FileStatus? FindLink(string path, out int error) => Look(AtCurrentDirectory, path, NoFollow, out error);
+    public static FileStatus? FindLink(string path, out int error) => Look(Libc.AtCurrentDirectory, path, NoFollow, out error);
 
     /// <summary>What an open descriptor leads to; null when it is not open.</summary>
     public static FileStatus? OfDescriptor(int descriptor) => Look(descriptor, "", EmptyPath, out _);

@@ -8,10 +8,10 @@ internal static partial class Libc
     public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoFollow = 0x20000, CloseOnExec = 0x80000;
     public const int LockShared = 1, LockExclusive = 2, LockNonBlocking = 4, LockUnlock = 8;
     public const int GetRecordLock = 5, SetRecordLock = 6;
-    public const int GetFileRecordLock = 36, SetFileRecordLock = 37, SetFileRecordLockOrWait = 38;
-    public const short ReadLockType = 0, WriteLockType = 1, UnlockedType = 2;
-    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotAFolder = 20, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, Loop = 40, QuotaExceeded = 122;
-    public const int PollIn = 1;
+    public const short WriteLockType = 1, UnlockedType = 2;
+    public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotAFolder = 20, InvalidArgument = 22, TooManyOpenFilesInSystem = 23, TooManyOpenFiles = 24, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, NoSystemCall = 38, Loop = 40, QuotaExceeded = 122;
+    public const int PollIn = 1, AtCurrentDirectory = -100;
+    public const uint NoReplace = 1;
     public const int SinceBoot = 7;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -25,6 +25,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
     public static partial int ChangeMode(int descriptor, int mode);
+
+    [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int ChangeMode(string path, int mode);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int Sync(int descriptor);
@@ -41,6 +44,10 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Rename(string from, string to);
+
+    /// <summary>With <see cref="NoReplace"/> a file at the new name is an error instead of being replaced.</summary>
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Rename(int fromFolder, string from, int toFolder, string to, uint flags);
 
     [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Unlink(string path);
@@ -79,6 +86,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     public static unsafe partial nint Read(int descriptor, byte* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "pread", SetLastError = true)]
+    public static unsafe partial nint ReadAt(int descriptor, byte* buffer, nint count, long offset);
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static unsafe partial nint Write(int descriptor, byte* buffer, nint count);

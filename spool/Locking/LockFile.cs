@@ -5,41 +5,32 @@ namespace Quickq.Spool.Locking;
 /// <summary>Opens the files that carry locks: never through .NET, whose own opening already takes a <c>flock</c>.</summary>
 internal static class LockFile
 {
-    private const int GroupMayUse = 0x1B0; // 0660
+    /// <summary>The mode of every file of a spool: 0600.</summary>
+    public const int OwnerOnly = 0x180;
 
-    /// <summary>Opens the file for reading and writing, making it with mode 0660 whatever the umask; returns the descriptor.</summary>
+    /// <summary>Opens the file for reading and writing, making it with mode 0600 whatever the umask; returns the descriptor.</summary>
     /// <exception cref="SpoolException">It cannot be opened or made.</exception>
     public static int Open(string path, string spool)
     {
-        // Without O_CREAT first: in a sticky folder the kernel refuses O_CREAT on somebody else's file (fs.protected_regular).
         while (true)
         {
-            int descriptor = Libc.Open(path, Libc.ReadWrite | Libc.CloseOnExec | Libc.NoFollow, 0);
-            if (descriptor >= 0)
+            int descriptor = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.CloseOnExec | Libc.NoFollow, OwnerOnly);
+            int error = Marshal.GetLastPInvokeError();
+            if (descriptor >= 0 && (FileStatus.OfDescriptor(descriptor)?.Permissions == OwnerOnly || Libc.ChangeMode(descriptor, OwnerOnly) == 0))
             {
                 return descriptor;
             }
 
-            int error = Marshal.GetLastPInvokeError();
-            if (error == Libc.NoEntry)
+            if (descriptor >= 0)
             {
-                descriptor = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.Exclusive | Libc.CloseOnExec | Libc.NoFollow, GroupMayUse);
-                if (descriptor >= 0)
-                {
-                    // The mode given to open() passes the umask; this one does not. It cannot fail on a file just made.
-                    _ = Libc.ChangeMode(descriptor, GroupMayUse);
-                    return descriptor;
-                }
-
                 error = Marshal.GetLastPInvokeError();
+                Libc.Close(descriptor);
             }
 
-            if (error is Libc.Interrupted or Libc.Exists)
+            if (error != Libc.Interrupted)
             {
-                continue;
+                throw Refusal(path, spool, error);
             }
-
-            throw Refusal(path, spool, error);
         }
     }
 
@@ -48,11 +39,11 @@ internal static class LockFile
         string folder = Path.GetDirectoryName(spool) ?? "/";
         return error switch
         {
-            Libc.NoEntry => new SpoolException(SpoolFault.CannotCreate, spool, $"the folder {folder} does not exist",
-                $"make it (mkdir -p {folder}), or name another spool with --spool or {SpoolPath.Variable}"),
+            Libc.NoEntry or Libc.NotAFolder => SpoolOwnership.FolderMissing(spool),
             Libc.AccessDenied or Libc.NotPermitted => new SpoolException(SpoolFault.PermissionDenied, spool,
-                $"no permission to write {path}", $"join the group that owns {folder}, or name another spool with --spool or {SpoolPath.Variable}"),
+                $"no permission to write {path}", "run it as the account that owns the spool"),
             Libc.NoSpace or Libc.QuotaExceeded => SqliteFailure.DiskFull(spool),
+            Libc.TooManyOpenFiles or Libc.TooManyOpenFilesInSystem => SqliteFailure.TooManyOpenFiles(spool),
             Libc.ReadOnlyFileSystem => new SpoolException(SpoolFault.InputOutput, spool,
                 $"{folder} is on a read-only file system", "mount it writable, or name another spool"),
             Libc.Loop => new SpoolException(SpoolFault.PermissionDenied, spool,

@@ -1,71 +1,74 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Quickq.Spool.Locking;
 
 /// <summary>
-/// The one lock of a spool: an exclusive <c>flock(2)</c> on <c>spool.db.lock</c> that every writer of every language holds
-/// around each write transaction and each checkpoint.
+/// The one lock of a spool: an exclusive <c>flock(2)</c> on <c>spool.db.lock</c> that every process of the owner holds around each write
+/// transaction and each checkpoint.
 /// </summary>
 /// <remarks>
-/// It makes the overlap that SQLite's WAL-reset bug needs (3.7.0-3.51.2) impossible among Quickq's processes. Who has to wait is served in the order of
-/// <see cref="LockQueue"/>. Lock first, then BEGIN, never the other way; never held while waiting for input, output or the network. One instance belongs to one
-/// thread at a time.
+/// It makes the overlap that SQLite's WAL-reset bug needs (3.7.0-3.51.2) impossible, and waits in the kernel where SQLite polls. Lock first, then BEGIN,
+/// never the other way; never held while waiting for input, output or the network. One instance belongs to one thread at a time.
 /// </remarks>
 internal sealed class WriteLock : IDisposable
 {
-    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(2);
-
     private readonly string _spool;
     private readonly string _path;
-    private readonly TimeSpan _patience;
     private int _descriptor;
-    private long _passed = -1;
 
     /// <summary>Opens the lock file of a spool.</summary>
     /// <param name="spool">The spool, links followed.</param>
-    /// <param name="patience">How long to stand in line behind somebody who does not go on, a process that was stopped for instance, before passing him; 2 s unless told.</param>
-    /// <exception cref="SpoolException">The file cannot be opened or made.</exception>
-    public WriteLock(string spool, TimeSpan? patience = null)
+    /// <exception cref="SpoolException">The folder is not this account's alone, or the file cannot be opened or made.</exception>
+    public WriteLock(string spool)
     {
+        SpoolOwnership.RequireFolder(spool);
         _spool = spool;
-        _patience = patience ?? DefaultPatience;
         _path = SpoolPath.LockFile(spool);
         _descriptor = LockFile.Open(_path, spool);
     }
 
-    /// <summary>Takes the lock; returns when it is held.</summary>
+    /// <summary>Takes the lock of the file that the path names; returns when it is held.</summary>
+    /// <param name="deadline">How long to wait at most.</param>
+    /// <param name="stop">Ends the wait early; the lock is then not held.</param>
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/> when another process held it until the deadline; it names the holder.</exception>
-    public void Acquire(TimeSpan deadline)
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> ended the wait.</exception>
+    public void Acquire(TimeSpan deadline, CancellationToken stop = default)
     {
-        if (!MustQueue() && TryAcquire())
+        ObjectDisposedException.ThrowIf(_descriptor < 0, this);
+        long since = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            stop.ThrowIfCancellationRequested();
+            if (!TryAcquire())
+            {
+                TimeSpan left = deadline - Stopwatch.GetElapsedTime(since);
+                int held = (left > TimeSpan.Zero ? new BlockedWait(LockFile.Open(_path, _spool)).Take(left, stop) : null) ?? throw Busy(deadline);
+                Libc.Close(_descriptor);
+                _descriptor = held;
+            }
+
+            // Somebody removed or replaced the lock file: others lock another one.
+            if (FileIdentity.OfDescriptor(_descriptor) == FileIdentity.Find(_path)?.Identity)
+            {
+                return;
+            }
+
+            Libc.Close(_descriptor);
+            _descriptor = -1;
+            _descriptor = LockFile.Open(_path, _spool);
+        }
+    }
+
+    /// <summary>Releases the lock; <paramref name="announce"/> tells the processes that watch the spool that something was committed.</summary>
+    public void Release(bool announce)
+    {
+        if (_descriptor < 0)
         {
             return;
         }
 
-        // The blocking calls have no deadline of their own: they run on a thread with a descriptor of its own, abandoned at the deadline.
-        var inLine = new BlockedWait(LockFile.Open(_path, _spool));
-        int? got = inLine.TakeInLine(Shorter(deadline, _patience), _passed);
-        if (got is null && deadline > _patience)
-        {
-            _passed = inLine.Place ?? -1;
-            got = new BlockedWait(LockFile.Open(_path, _spool)).Take(deadline - _patience);
-        }
-
-        if (got is not { } held)
-        {
-            throw new SpoolException(SpoolFault.Busy, _spool,
-                $"the spool was locked for {deadline.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} s{HolderText()}",
-                "try later; if the holder hangs, end it");
-        }
-
-        Libc.Close(_descriptor);
-        _descriptor = held;
-    }
-
-    /// <summary>Gives the lock back; <paramref name="announce"/> tells whoever watches the spool that something was committed.</summary>
-    public void Release(bool announce)
-    {
         if (announce)
         {
             // Inotify reports the write to the WAL before the commit can be seen; this touch comes after it. A hint only.
@@ -83,19 +86,6 @@ internal sealed class WriteLock : IDisposable
             _descriptor = -1;
         }
     }
-
-    private bool MustQueue()
-    {
-        ObjectDisposedException.ThrowIf(_descriptor < 0, this);
-        if (_passed >= 0 && !LockQueue.IsTakenUpTo(_descriptor, _passed))
-        {
-            _passed = -1; // those who did not go on are gone
-        }
-
-        return LockQueue.HasWaiters(_descriptor, _passed);
-    }
-
-    private static TimeSpan Shorter(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     private bool TryAcquire()
     {
@@ -115,6 +105,10 @@ internal sealed class WriteLock : IDisposable
 
         return true;
     }
+
+    private SpoolException Busy(TimeSpan deadline) => new(SpoolFault.Busy, _spool,
+        $"the spool was locked for {deadline.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} s{HolderText()}",
+        "try later; if the process that holds it hangs, end it");
 
     private string HolderText()
     {
@@ -143,42 +137,39 @@ internal sealed class WriteLock : IDisposable
         private readonly Lock _gate = new();
         private readonly ManualResetEventSlim _done = new();
         private bool _abandoned;
-        private bool _held, _ended;
+        private bool _held;
 
-        /// <summary>The place it had in the line, if any.</summary>
-        public long? Place { get; private set; }
-
-        /// <summary>Waits in line; the places up to <paramref name="passed"/> do not count. Null at the deadline.</summary>
-        public int? TakeInLine(TimeSpan deadline, long passed)
+        /// <summary>The descriptor that holds the lock; null at the deadline.</summary>
+        public int? Take(TimeSpan deadline, CancellationToken stop)
         {
-            Place = LockQueue.TakePlace(descriptor);
-            return Take(deadline, passed);
+            new Thread(Run, 128 * 1024) { IsBackground = true, Name = "spool lock" }.Start();
+            WaitHandle.WaitAny([_done.WaitHandle, stop.WaitHandle], deadline);
+            bool held = Abandon();
+            if (stop.IsCancellationRequested)
+            {
+                if (held)
+                {
+                    Libc.Close(descriptor); // it came in the same moment
+                }
+
+                stop.ThrowIfCancellationRequested();
+            }
+
+            return held ? descriptor : null;
         }
 
-        /// <summary>Waits for the lock whoever stands in line. Null at the deadline.</summary>
-        public int? Take(TimeSpan deadline, long passed = -1)
+        /// <summary>Says that nobody waits any more; true when the lock is held.</summary>
+        private bool Abandon()
         {
-            new Thread(() => Run(passed), 128 * 1024) { IsBackground = true, Name = "spool lock" }.Start();
-            _done.Wait(deadline);
             lock (_gate)
             {
                 _abandoned = !_held;
-                if (!_ended)
-                {
-                    LeavePlace();
-                }
-
-                return _held ? descriptor : null;
+                return _held;
             }
         }
 
-        private void Run(long passed)
+        private void Run()
         {
-            if (Place is { } place)
-            {
-                LockQueue.AwaitTurn(descriptor, place, passed);
-            }
-
             int result;
             do
             {
@@ -188,9 +179,7 @@ internal sealed class WriteLock : IDisposable
 
             lock (_gate)
             {
-                LeavePlace();
                 _held = result == 0 && !_abandoned;
-                _ended = true;
                 if (!_held)
                 {
                     Libc.Close(descriptor);
@@ -198,14 +187,6 @@ internal sealed class WriteLock : IDisposable
             }
 
             _done.Set();
-        }
-
-        private void LeavePlace()
-        {
-            if (Place is { } place)
-            {
-                LockQueue.Leave(descriptor, place);
-            }
         }
     }
 }

@@ -12,7 +12,6 @@ namespace Quickq.Spool.Repair;
 internal static class AsideFiles
 {
     private const string Mark = ".damaged-";
-    private const int GroupMayUse = 0x1B0; // 0660
     private const string TimeForm = "yyyyMMdd'T'HHmmss'Z'";
 
     /// <summary>Where a spool repaired at this time (microseconds since the epoch) was put.</summary>
@@ -70,7 +69,7 @@ internal static class AsideFiles
     /// <exception cref="SpoolException">A step failed; the path names a spool all the same, the old one or the new one.</exception>
     public static void Exchange_NeedsLock(string resolved, string draft, string aside)
     {
-        int mark = Libc.Open(SpoolPath.RepairMark(resolved), Libc.ReadWrite | Libc.Create | Libc.CloseOnExec | Libc.NoFollow, GroupMayUse);
+        int mark = Libc.Open(SpoolPath.RepairMark(resolved), Libc.ReadWrite | Libc.Create | Libc.CloseOnExec | Libc.NoFollow, LockFile.OwnerOnly);
         Require(mark, "make", SpoolPath.RepairMark(resolved));
         Libc.Close(mark);
         foreach (string suffix in (ReadOnlySpan<string>)["", "-wal", "-shm"])

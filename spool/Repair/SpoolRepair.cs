@@ -57,6 +57,11 @@ public static class SpoolRepair
     /// <summary>Whether the file calls itself a spool, or holds all tables of one: a bit of the header may have gone bad.</summary>
     internal static bool IsOurs(string resolved)
     {
+        if (FileIdentity.Find(resolved) is not { IsRegularFile: true })
+        {
+            return false; // opening a pipe would wait for its other end
+        }
+
         try
         {
             using DatabaseImage image = DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved));
@@ -141,7 +146,7 @@ public static class SpoolRepair
 
     private static RepairReport Fill(string draft, DatabaseImage image, long now, string aside)
     {
-        using SqliteConnection fresh = SpoolFile.Connect(draft);
+        using SqliteConnection fresh = SpoolConnection.Connect(draft);
 
         // Nobody knows of the draft yet: it is synced once, as a whole, when it is complete.
         fresh.Execute("PRAGMA foreign_keys=OFF; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF");

@@ -1,4 +1,4 @@
--- Format 1 of the spool. docs/spool-format.md is its contract; every statement works with SQLite 3.21.
+-- Format 1 of the spool. docs/spool-format.md is its contract; every statement works with SQLite 3.26.
 -- Times are integer microseconds since 1970-01-01T00:00:00Z.
 
 -- Limits that every producer honours, and the two version numbers. A missing limit means its default.

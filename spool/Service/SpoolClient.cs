@@ -47,7 +47,7 @@ public sealed class SpoolClient : ISpoolProducer
         for (int i = 0; i < ids.Length; i++)
         {
             ArgumentNullException.ThrowIfNull(messages[i], nameof(messages));
-            MessageRules.Check(messages[i], long.MaxValue, _service.Name);
+            MessageRules.Check(messages[i], _service.Name);
             named[i] = messages[i].Id is null ? messages[i] with { Id = Guid.CreateVersion7().ToString("D") } : messages[i];
             ids[i] = named[i].Id!;
         }

@@ -9,7 +9,6 @@ namespace Quickq.Spool.Upkeep;
 /// </summary>
 internal static class SpoolReserve
 {
-    private const int GroupMayUse = 0x1B0; // 0660
 
     /// <summary>Bytes that a reserve on this file system has.</summary>
     public static long SizeFor(string resolved) => 2 * SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(resolved)!));
@@ -21,13 +20,13 @@ internal static class SpoolReserve
     public static string? Make(string resolved)
     {
         string path = SpoolPath.ReserveFile(resolved);
-        int descriptor = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.CloseOnExec | Libc.NoFollow, GroupMayUse);
+        int descriptor = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.CloseOnExec | Libc.NoFollow, LockFile.OwnerOnly);
         if (descriptor < 0)
         {
             return Libc.ErrorText(Marshal.GetLastPInvokeError());
         }
 
-        _ = Libc.ChangeMode(descriptor, GroupMayUse);
+        _ = Libc.ChangeMode(descriptor, LockFile.OwnerOnly);
         int error = Libc.Allocate(descriptor, 0, SizeFor(resolved));
         Libc.Close(descriptor);
         if (error == 0)

@@ -9,7 +9,7 @@ public sealed class OpeningTests : IDisposable
     private readonly TempSpool _spool = new() { MustBeSound = false };
 
     [Fact]
-    public void A_new_spool_is_in_wal_mode_and_readable_by_its_group_whatever_the_umask()
+    public void A_new_spool_is_in_wal_mode_and_the_owners_alone_whatever_the_umask()
     {
         using (SpoolWriter.Open(_spool.Path))
         {
@@ -19,9 +19,9 @@ public sealed class OpeningTests : IDisposable
             Assert.Equal(SpoolSchema.Format, _spool.Value<int>("PRAGMA user_version"));
         }
 
-        const UnixFileMode Group = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
-        Assert.Equal(Group, File.GetUnixFileMode(_spool.Path));
-        Assert.Equal(Group, File.GetUnixFileMode(_spool.File("spool.db.lock")));
+        const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        Assert.Equal(Owner, File.GetUnixFileMode(_spool.Path));
+        Assert.Equal(Owner, File.GetUnixFileMode(_spool.File("spool.db.lock")));
         Assert.DoesNotContain(Directory.GetFiles(_spool.Folder), file => file.Contains(".new.", StringComparison.Ordinal));
     }
 
@@ -33,6 +33,10 @@ public sealed class OpeningTests : IDisposable
         Assert.Equal(2, file.Connection.ReadNumber("PRAGMA synchronous"));
         Assert.Equal(0, file.Connection.ReadNumber("PRAGMA wal_autocheckpoint"));
         Assert.Equal(0, file.Connection.ReadNumber("PRAGMA trusted_schema"));
+        Assert.Equal(1, file.Connection.ReadNumber("PRAGMA cell_size_check"));
+        file.Connection.Execute("PRAGMA journal_mode=OFF");
+        using SqliteCommand mode = file.Connection.Prepare("PRAGMA journal_mode");
+        Assert.Equal("wal", mode.ExecuteScalar());
     }
 
     [Fact]

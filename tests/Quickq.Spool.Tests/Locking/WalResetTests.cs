@@ -31,14 +31,14 @@ public sealed class WalResetTests(ITestOutputHelper output)
     {
         using var spool = new TempSpool { MustBeSound = false };
         SpoolWriter.Open(spool.Path).Dispose();
-        using SqliteConnection writer = SpoolFile.Connect(spool.Path);
+        using SqliteConnection writer = SpoolConnection.Connect(spool.Path);
         string said = "";
         int commits = 0;
         try
         {
             commits = Stress(
                 number => writer.Execute($"INSERT INTO message (body) VALUES (randomblob({1 + (number * 37 % 5000)}))"),
-                () => SpoolFile.Connect(spool.Path),
+                () => SpoolConnection.Connect(spool.Path),
                 connection => connection.Execute("PRAGMA wal_checkpoint(RESTART)"));
         }
         catch (SqliteException failure) when (failure.SqliteErrorCode is SQLitePCL.raw.SQLITE_CORRUPT)

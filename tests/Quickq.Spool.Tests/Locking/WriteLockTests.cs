@@ -55,6 +55,43 @@ public sealed class WriteLockTests : IDisposable
     }
 
     [Fact]
+    public async Task A_wait_can_be_cancelled_and_does_not_keep_the_lock_later()
+    {
+        using var holder = new WriteLock(_spool.Path);
+        using var waiter = new WriteLock(_spool.Path);
+        using var stop = new CancellationTokenSource();
+        holder.Acquire(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken);
+        Task waiting = Task.Run(() => waiter.Acquire(TimeSpan.FromMinutes(5), stop.Token));
+        await Assert.ThrowsAsync<TimeoutException>(() => waiting.WaitAsync(TimeSpan.FromMilliseconds(200)));
+
+        await stop.CancelAsync();
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => waiting.WaitAsync(TimeSpan.FromSeconds(10)));
+        holder.Release(announce: false);
+        waiter.Acquire(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        waiter.Release(announce: false);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_lock_file_that_was_replaced_is_opened_again_so_that_all_lock_the_same(bool removedOnly)
+    {
+        using var old = new WriteLock(_spool.Path);
+        File.Delete(_spool.Path + ".lock");
+        if (!removedOnly)
+        {
+            File.WriteAllText(_spool.Path + ".lock", "");
+        }
+
+        old.Acquire(TimeSpan.FromSeconds(5));
+
+        using var other = new WriteLock(_spool.Path);
+        Assert.Equal(SpoolFault.Busy, Assert.Throws<SpoolException>(() => other.Acquire(TimeSpan.FromMilliseconds(100))).Fault);
+        old.Release(announce: false);
+    }
+
+    [Fact]
     public void A_program_that_only_knows_flock_is_excluded_too()
     {
         using var writeLock = new WriteLock(_spool.Path);

@@ -62,7 +62,14 @@ public sealed class PurgeTests : IDisposable
     {
         Fill(40, bodyBytes: 1024 * 1024);
         long size = _spool.Value<long>("SELECT page_count FROM pragma_page_count");
-        _spool.Execute("CREATE TABLE step (n INTEGER PRIMARY KEY); CREATE TRIGGER count_steps AFTER UPDATE ON tally WHEN NEW.name = 'removed' BEGIN INSERT INTO step VALUES (NULL); END");
+        int steps = 0;
+        using (SpoolFile file = SpoolFile.OpenForReading(_spool.Path))
+        {
+            for (long after = 0; file.Read(connection => SettledMessageReaper.FindSome(connection, after, long.MaxValue)) is { Messages.Count: > 0 } page; after = page.Next)
+            {
+                steps++;
+            }
+        }
 
         PurgeReport report = Purge(before: 1e9);
 
@@ -70,7 +77,7 @@ public sealed class PurgeTests : IDisposable
         Assert.InRange(report.GivenBackBytes, 39 * 1024 * 1024, 42 * 1024 * 1024);
         Assert.InRange(_spool.Value<long>("SELECT page_count FROM pragma_page_count"), 1, size / 20);
         Assert.Equal(0, _spool.Value<long>("SELECT freelist_count FROM pragma_freelist_count"));
-        Assert.Equal(5, _spool.Value<int>("SELECT count(*) FROM step"));
+        Assert.Equal(5, steps);
     }
 
     [Fact]

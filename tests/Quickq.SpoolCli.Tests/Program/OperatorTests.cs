@@ -67,16 +67,16 @@ public sealed class OperatorTests : IDisposable
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task More_messages_than_one_step_takes_are_released_in_their_order()
+    public async Task More_messages_than_one_step_takes_are_all_released()
     {
         await _spool.AddServersAsync("mq1");
         (await Shell.RunAsync(_spool, "seq 500 | \"$q\" add --lines > ids")).MustSucceed();
         await SayAsync("hold", "--all");
-        _spool.Execute("CREATE TABLE released (n INTEGER PRIMARY KEY, message INTEGER); CREATE TRIGGER note AFTER UPDATE ON delivery BEGIN INSERT INTO released (message) VALUES (NEW.message); END");
 
         Assert.Equal("500 deliveries of 500 messages are now pending\n", await SayAsync("release", "--all"));
 
-        Assert.Equal(_spool.Query<long>("SELECT seq FROM message ORDER BY seq"), _spool.Query<long>("SELECT message FROM released ORDER BY n"));
+        Assert.Equal(500, _spool.Value<int>("SELECT count(*) FROM delivery WHERE state = 'pending'"));
+        Assert.Equal(1, _spool.Value<int>("SELECT rewind FROM server"));
     }
 
     [Fact(Timeout = 60_000)]

@@ -1,0 +1,101 @@
+using Microsoft.Data.Sqlite;
+using Quickq.Spool.Locking;
+using Quickq.Spool.Schema;
+
+namespace Quickq.Spool;
+
+/// <summary>One connection to the file that a path named when it was opened, and what must stay true of that file.</summary>
+internal sealed class OpenDatabase : IDisposable
+{
+    private readonly string _path;
+    private readonly SqliteCommand _schemaVersion;
+    private readonly FileIdentity? _log;
+    private string _sync = "FULL";
+    private long _knownSchema = -1;
+
+    private OpenDatabase(string path, SqliteConnection connection, FileIdentity identity)
+    {
+        (_path, Connection, Identity) = (path, connection, identity);
+        SpoolSchema.RequireSpool(connection, path);
+        SpoolConnection.Protect(connection, path);
+
+        // Reading made the WAL where there was none. It stays as long as anything is connected.
+        _log = FileIdentity.Find(SpoolPath.WriteAheadLog(path))?.Identity;
+        _schemaVersion = connection.Prepare("PRAGMA schema_version");
+        RequireKnownSchema();
+    }
+
+    public SqliteConnection Connection { get; }
+
+    /// <summary>The file that the path named.</summary>
+    public FileIdentity Identity { get; }
+
+    /// <summary>Opens an existing spool.</summary>
+    /// <exception cref="SpoolException">Not a spool, damaged, input/output error.</exception>
+    public static OpenDatabase Open(string path)
+    {
+        // Identity before opening: should the path change in between, the comparison under the lock sees it and opens again.
+        FileIdentity identity = FileIdentity.Find(path)?.Identity ?? default;
+        SqliteConnection? connection = null;
+        WalIndex.Enter(path);
+        try
+        {
+            connection = SpoolConnection.Connect(path);
+            return new OpenDatabase(path, connection, identity);
+        }
+        catch (Exception failure)
+        {
+            connection?.Dispose();
+            WalIndex.Leave(path);
+            if (failure is SqliteException refused)
+            {
+                throw SqliteFailure.Translate(refused, path);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Sets <c>PRAGMA synchronous</c> where it is another.</summary>
+    public void SetSync(string level)
+    {
+        if (!ReferenceEquals(_sync, level))
+        {
+            Connection.Execute("PRAGMA synchronous=" + level);
+            _sync = level;
+        }
+    }
+
+    /// <summary>Compares the schema with Quickq's, whenever it is another one than that which was compared before.</summary>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.Damaged"/>: it has an object that is not ours, or lacks one.</exception>
+    public void RequireKnownSchema()
+    {
+        long version = _schemaVersion.ReadNumber();
+        if (version != _knownSchema)
+        {
+            KnownObjects.Require(Connection, _path);
+            _knownSchema = version;
+        }
+    }
+
+    /// <summary>Refuses to write where no other program would look.</summary>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.InputOutput"/>: the WAL was removed, replaced or emptied since this was opened. Open it again.</exception>
+    public void RequireLog_NeedsLock()
+    {
+        string log = SpoolPath.WriteAheadLog(_path);
+        FileStatus? now = FileIdentity.Find(log);
+        bool isReplaced = _log is { } known && now?.Identity != known;
+        if (isReplaced || (now?.Size ?? 0) < WalIndex.UsedBytes_NeedsLock(_path))
+        {
+            throw new SpoolException(SpoolFault.InputOutput, _path,
+                $"the WAL {log} was {(isReplaced ? "removed" : "emptied")} while the spool was in use: messages accepted since the last checkpoint are lost; nothing was stored",
+                "stop all programs that use the spool, then start them again (systemctl restart quickq-agent quickq-spool)");
+        }
+    }
+
+    public void Dispose()
+    {
+        Connection.Dispose();
+        WalIndex.Leave(_path);
+    }
+}

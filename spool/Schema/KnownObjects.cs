@@ -1,0 +1,73 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Data.Sqlite;
+
+namespace Quickq.Spool.Schema;
+
+/// <summary>Compares the tables, indexes and triggers of a spool with those that Quickq makes. Anything else is damage: a trigger runs in everybody's transactions.</summary>
+internal static class KnownObjects
+{
+    /// <summary>The first bytes of the SHA-256 of all of them, so that a sound spool costs one query.</summary>
+    internal const ulong Fingerprint = 0x04EAAE55DE884BEE;
+
+    private const string Select = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY type, name";
+
+    /// <summary>Refuses a spool that has an object more, fewer, or another one. One of a newer format has others, which this program does not know.</summary>
+    /// <exception cref="SpoolException"><see cref="SpoolFault.Damaged"/>, with the object.</exception>
+    public static void Require(SqliteConnection connection, string path)
+    {
+        if (Describe(connection) is { } difference && connection.ReadNumber("PRAGMA user_version") == SpoolSchema.Format)
+        {
+            throw new SpoolException(SpoolFault.Damaged, path, $"the spool {path} is damaged: {difference}", "quickq-spool check --repair");
+        }
+    }
+
+    /// <summary>The first difference; null when there is none.</summary>
+    public static string? Describe(SqliteConnection connection)
+    {
+        List<Entry> found = Read(connection);
+        return Digest(found) == Fingerprint ? null : Compare(found, ReadOwn());
+    }
+
+    internal static ulong FingerprintOfOwn() => Digest(ReadOwn());
+
+    private static string? Compare(List<Entry> found, List<Entry> own)
+    {
+        Entry? strange = found.FirstOrDefault(entry => !own.Exists(entry.IsNamedLike));
+        Entry? missing = own.Find(known => !found.Exists(known.IsNamedLike));
+        Entry? changed = found.Find(entry => !own.Contains(entry));
+        return strange is not null ? $"it has a {strange.Type} '{strange.Name}' that is not Quickq's"
+            : missing is not null ? $"it lacks the {missing.Type} '{missing.Name}'"
+            : changed is not null ? $"its {changed.Type} '{changed.Name}' was changed"
+            : null;
+    }
+
+    private static List<Entry> ReadOwn()
+    {
+        using var memory = new SpoolConnection(":memory:");
+        SpoolSchema.Create(memory);
+        return Read(memory);
+    }
+
+    private static List<Entry> Read(SqliteConnection connection)
+    {
+        using SqliteCommand select = connection.Prepare(Select);
+        using SqliteDataReader row = select.ExecuteReader();
+        var entries = new List<Entry>();
+        while (row.Read())
+        {
+            entries.Add(new Entry(row.TextOrNull(0) ?? "", row.TextOrNull(1) ?? "", row.TextOrNull(2) ?? "", row.TextOrNull(3) ?? ""));
+        }
+
+        return entries;
+    }
+
+    private static ulong Digest(List<Entry> entries) => BinaryPrimitives.ReadUInt64BigEndian(
+        SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', entries.Select(entry => $"{entry.Type}\0{entry.Name}\0{entry.Table}\0{entry.Sql}")))));
+
+    private sealed record Entry(string Type, string Name, string Table, string Sql)
+    {
+        public bool IsNamedLike(Entry other) => string.Equals(Type, other.Type, StringComparison.Ordinal) && string.Equals(Name, other.Name, StringComparison.Ordinal);
+    }
+}
