@@ -1,8 +1,8 @@
 using System.Collections;
 using System.Globalization;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Quickq.Spool.Service;
+using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Streams;
 
 namespace Quickq.SpoolCli.Service;
@@ -29,7 +29,7 @@ internal sealed class CommandProcess : IDisposable
     public Task<int> Ended => _ended.Task;
 
     /// <summary>Starts the command.</summary>
-    /// <exception cref="IOException">It cannot be started: no memory, no process is left.</exception>
+    /// <exception cref="CommandException">It cannot be started: no memory, no process is left.</exception>
     public static CommandProcess Start(string spoolPath, RunRequest request, uint uid, string name)
     {
         (Socket ours, int theirs)[] streams = [Pair(), Pair(), Pair()];
@@ -58,7 +58,7 @@ internal sealed class CommandProcess : IDisposable
         if (failure != 0)
         {
             process.Dispose();
-            throw new IOException($"cannot start the command: {Marshal.GetPInvokeErrorMessage(failure)}");
+            throw ServiceProcess.CannotStart(failure);
         }
 
         return process;

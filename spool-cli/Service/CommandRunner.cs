@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Quickq.Spool.Service;
+using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Service;
 
@@ -49,6 +50,11 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
         {
             using CommandProcess process = CommandProcess.Start(spoolPath, request, connection.Peer.Uid, name);
             return await AttendAsync(connection, process, request, name);
+        }
+        catch (CommandException noProcess)
+        {
+            await connection.Answers.SendAsync(Answers.Error(noProcess.Code, "Busy", noProcess.Message, noProcess.Hint));
+            return default;
         }
         finally
         {

@@ -19,6 +19,7 @@ internal sealed class Connection : IDisposable
     private readonly CancellationTokenSource _closed = new();
     private long _activeAt;
     private int _isRefused;
+    private volatile MemoryBudget.Claim? _current;
 
     public Connection(Socket socket, Peer peer, PeerRights rights, ServerContext server)
     {
@@ -36,6 +37,9 @@ internal sealed class Connection : IDisposable
 
     /// <summary>Is cancelled when the connection is closed: whoever works for it stops.</summary>
     public CancellationToken Closed => _closed.Token;
+
+    /// <summary>Set when the peer has said hello.</summary>
+    public bool IsGreeted { get; set; }
 
     /// <summary>Set while a command of this connection runs, whose output may stay unread for longer than an answer.</summary>
     public bool RunsCommand { get; set; }
@@ -68,6 +72,7 @@ internal sealed class Connection : IDisposable
     {
         ReceivedFrame? frame = await _reader.ReadAsync(_closed.Token);
         Volatile.Write(ref _activeAt, _server.Clock.GetTimestamp());
+        _current = frame?.Claim; // should it be dropped on the way to an answer: given back when the connection ends
         return frame;
     }
 
@@ -100,7 +105,7 @@ internal sealed class Connection : IDisposable
         }
         else if (!Answers.IsBusy && !RunsCommand)
         {
-            if (clock.GetElapsedTime(Volatile.Read(ref _activeAt)) > IdleDeadline)
+            if (clock.GetElapsedTime(Volatile.Read(ref _activeAt)) > (IsGreeted ? IdleDeadline : FrameDeadline))
             {
                 Close(new IOException("a deadline is over"));
             }
@@ -122,8 +127,7 @@ internal sealed class Connection : IDisposable
     public void Dispose()
     {
         Close(new ObjectDisposedException(nameof(Connection)));
-        _reader.Dispose();
-        _closed.Dispose();
+        _current?.Dispose();
     }
 
     /// <summary>Says this as the last word, and closes.</summary>

@@ -36,6 +36,8 @@ internal sealed class Conversation(Connection connection, ServerContext server)
             {
                 return;
             }
+
+            connection.IsGreeted = true;
         }
 
         ReadAhead ahead = default;

@@ -10,7 +10,7 @@ internal readonly record struct ReceivedFrame(byte Kind, ReadOnlyMemory<byte> Pa
 
 /// <summary>Reads frames from a peer. Holds no buffer while nothing is there, and never more than was received and the budget allows.</summary>
 /// <remarks>One task reads; <see cref="ReceivingSince"/> and <see cref="IsHeldBack"/> may be asked by any thread.</remarks>
-internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, TimeProvider clock) : IDisposable
+internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, TimeProvider clock)
 {
     private const int BufferLength = 32 * 1024, FirstPart = 64 * 1024;
 
@@ -32,6 +32,11 @@ internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, 
     {
         byte kind;
         int length;
+        if (_start != _end)
+        {
+            Volatile.Write(ref _receivingSince, clock.GetTimestamp()); // the beginning of the next frame came along with the last
+        }
+
         while (!Frame.TryReadHeader(_buffer.AsSpan(_start, _end - _start), out kind, out length))
         {
             if (!await FillAsync(cancellation))
@@ -52,7 +57,7 @@ internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, 
         {
             byte[] payload = await ReceiveAsync(length, claim, cancellation);
             claim.Complete();
-            Volatile.Write(ref _receivingSince, _start == _end ? 0 : clock.GetTimestamp());
+            Volatile.Write(ref _receivingSince, 0);
             return new ReceivedFrame(kind, payload, claim);
         }
         catch
@@ -66,8 +71,7 @@ internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, 
         }
     }
 
-    /// <summary>Gives the buffer back; only when no read is going on.</summary>
-    public void Dispose()
+    private void ReleaseBuffer()
     {
         if (_buffer is { } buffer)
         {
@@ -119,7 +123,7 @@ internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, 
     {
         if (_start == _end)
         {
-            Dispose();
+            ReleaseBuffer();
             Volatile.Write(ref _receivingSince, 0);
 
             // No buffer is held while there is nothing to read: this returns when there is.

@@ -19,7 +19,7 @@ internal sealed class ListeningSocket : IDisposable
 
     private int _lock;
 
-    private ListeningSocket(Socket socket, string path, int lockDescriptor) => (Socket, Path, _lock) = (socket, path, lockDescriptor);
+    private ListeningSocket(Socket socket, string path, int lockDescriptor) => (Socket, Path, _lock, IsFromSystemd) = (socket, path, lockDescriptor, lockDescriptor < 0);
 
     public Socket Socket { get; }
 
@@ -27,7 +27,7 @@ internal sealed class ListeningSocket : IDisposable
     public string Path { get; }
 
     /// <summary>Whether systemd made it: then it stays when the service ends, and clients wait in it.</summary>
-    public bool IsFromSystemd => _lock < 0;
+    public bool IsFromSystemd { get; }
 
     /// <summary>Systemd's socket where it passed one, else one at <paramref name="path"/>.</summary>
     /// <param name="path">The socket.</param>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Service;
 
@@ -64,14 +65,16 @@ internal static partial class ServiceProcess
     }
 
     /// <summary>Two connected stream sockets, closed in children.</summary>
-    /// <exception cref="IOException">No descriptor is left.</exception>
+    /// <exception cref="CommandException">No descriptor is left.</exception>
     public static unsafe (int, int) SocketPair()
     {
         int* pair = stackalloc int[2];
         return SocketPair(ServiceNative.UnixFamily, ServiceNative.StreamSocket | ServiceNative.CloseOnExec, 0, pair) == 0
             ? (pair[0], pair[1])
-            : throw new IOException($"cannot start the command: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+            : throw CannotStart(Marshal.GetLastPInvokeError());
     }
+
+    public static CommandException CannotStart(int error) => new(ExitCode.TryLater, $"cannot start the command: {Marshal.GetPInvokeErrorMessage(error)}", "try later");
 
     /// <summary>Lets the kernel end this program with the thread of the service that started it, and so with the service.</summary>
     public static void EndWithParent() => _ = Control(SetParentDeathSignal, ServiceNative.SigTerm, 0, 0, 0);

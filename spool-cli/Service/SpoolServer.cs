@@ -20,7 +20,7 @@ internal sealed class SpoolServer : IDisposable
     public static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(6);
 
     private const int SpareDescriptors = 128;
-    private static readonly TimeSpan SlowDisk = TimeSpan.FromMinutes(5), SlowAccept = TimeSpan.FromSeconds(30), AcceptAgain = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan SlowDisk = TimeSpan.FromMinutes(5), SlowAccept = TimeSpan.FromSeconds(30), AcceptAgain = TimeSpan.FromMilliseconds(100), QuietFor = TimeSpan.FromSeconds(10);
 
     private readonly ServerOptions _options;
     private readonly ListeningSocket _listener;
@@ -32,9 +32,9 @@ internal sealed class SpoolServer : IDisposable
     private readonly LoopLiveness _accepting;
     private readonly WatchdogFeed _watchdog;
     private readonly SystemdNotice _notice;
-    private readonly ITimer _idle;
+    private readonly ITimer _idle, _release;
     private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private volatile bool _stopping;
+    private readonly CancellationTokenSource _stopAccepting = new();
 
     public SpoolServer(ServerOptions options, ListeningSocket listener, SystemdNotice notice, ServiceLog log, TimeProvider clock)
     {
@@ -48,6 +48,7 @@ internal sealed class SpoolServer : IDisposable
             new CommandRunner(options.Spool, options.Access, _names, log, clock), log, clock);
         _connections = new ConnectionRegistry(MostConnections(), Quiet, commits.Expire, clock);
         _watchdog = new WatchdogFeed(notice, [("the writer", writing), ("accepting", _accepting)], log, clock);
+        _release = clock.CreateTimer(_ => ReleaseMemory(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _idle = clock.CreateTimer(_ => EndIfIdle(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -62,11 +63,19 @@ internal sealed class SpoolServer : IDisposable
         string reason = _ended.Task.IsCompleted ? await _ended.Task : "told to stop";
         _log.Stops(reason);
         _notice.Stopping();
-        _stopping = true;
-        Task finished = FinishAsync(accepting, isIdle: !stop.IsCompleted);
+        if (!stop.IsCompleted)
+        {
+            // Who found the socket before it went is served to the end, unless somebody is in a hurry.
+            await Task.WhenAny(EndQuietlyAsync(accepting), stop);
+            if (!stop.IsCompleted)
+            {
+                return;
+            }
+        }
+
         try
         {
-            await finished.WaitAsync(StopDeadline, _clock);
+            await FinishAsync(accepting).WaitAsync(StopDeadline, _clock);
         }
         catch (TimeoutException)
         {
@@ -77,31 +86,36 @@ internal sealed class SpoolServer : IDisposable
     public void Dispose()
     {
         _idle.Dispose();
+        _release.Dispose();
         _watchdog.Dispose();
         _connections.Dispose();
         _context.Readers.Dispose();
     }
 
-    private async Task FinishAsync(Task accepting, bool isIdle)
+    /// <summary>Nobody is connected: the socket goes, then the service, with whoever came in between.</summary>
+    private async Task EndQuietlyAsync(Task accepting)
     {
         _listener.Unlink();
-        if (isIdle)
+        while (!_listener.IsFromSystemd && IsSomebodyWaiting())
         {
-            // Who found the socket before it went is served to the end; nobody else can find it.
-            while (!_listener.IsFromSystemd && IsSomebodyWaiting())
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(1), _clock);
-            }
+            await Task.Delay(TimeSpan.FromMilliseconds(1), _clock);
         }
 
-        _listener.Dispose();
+        _stopAccepting.Cancel();
         await accepting;
-        if (!isIdle)
-        {
-            _connections.StopReading();
-            _context.Commands.EndAll();
-        }
+        await _connections.EmptyAsync();
+        await _context.Commits.StopAsync();
+    }
 
+    /// <summary>Reads no more, and answers what was received.</summary>
+    private async Task FinishAsync(Task accepting)
+    {
+        _listener.Unlink();
+        _stopAccepting.Cancel();
+        await accepting;
+        _connections.StopReading();
+        _context.Waits.Stop();
+        _context.Commands.EndAll();
         await _connections.EmptyAsync();
         await _context.Commits.StopAsync();
     }
@@ -114,9 +128,9 @@ internal sealed class SpoolServer : IDisposable
             Socket socket;
             try
             {
-                socket = await _listener.Socket.AcceptAsync();
+                socket = await _listener.Socket.AcceptAsync(_stopAccepting.Token);
             }
-            catch (Exception exception) when (_stopping && exception is SocketException or ObjectDisposedException)
+            catch (OperationCanceledException)
             {
                 return;
             }
@@ -164,6 +178,7 @@ internal sealed class SpoolServer : IDisposable
         }
 
         _idle.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _release.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _ = ServeAsync(connection);
     }
 
@@ -189,10 +204,17 @@ internal sealed class SpoolServer : IDisposable
         }
     }
 
+    /// <summary>What serving took goes back to the system.</summary>
+    private void ReleaseMemory()
+    {
+        _context.Readers.CloseIdle();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    }
+
     /// <summary>The last connection has left, or there was none yet.</summary>
     private void Quiet()
     {
-        _context.Readers.CloseIdle();
+        _release.Change(QuietFor, Timeout.InfiniteTimeSpan);
         if (_options.Idle is { } idle)
         {
             _idle.Change(idle, Timeout.InfiniteTimeSpan);

@@ -13,6 +13,7 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
     private readonly List<PendingWait> _arrived = [];
     private SpoolWatch? _watch;
     private bool _isRunning;
+    private volatile bool _stopping;
 
     /// <summary>Takes a wait; it is answered when its messages are there, or its time is over.</summary>
     public void Add(PendingWait wait)
@@ -30,6 +31,16 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
         }
 
         new Thread(Run, 512 * 1024) { Name = "waits", IsBackground = true }.Start();
+    }
+
+    /// <summary>Ends every wait: the service stops.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            _stopping = true;
+            _watch?.Wake();
+        }
     }
 
     private void Run()
@@ -80,6 +91,12 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
     {
         try
         {
+            if (_stopping)
+            {
+                wait.Fail(Answers.Error(ExitCode.TryLater, "Busy", "the spool service stops", "wait again; delivery goes on"));
+                return true;
+            }
+
             return readers.Look(wait.Look);
         }
         catch (SpoolException failure)

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using Quickq.SpoolCli.Tests.Program;
+using Quickq.Testing;
+
+namespace Quickq.SpoolCli.Tests.Service;
+
+/// <summary><c>w</c> and <c>c</c>: what became of messages, without asking again and again.</summary>
+public sealed class ServiceWaitTests : IDisposable
+{
+    private readonly TempSpool _spool = new();
+
+    public void Dispose() => _spool.Dispose();
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_wait_ends_with_the_last_delivery()
+    {
+        await _spool.AddServersAsync("mq1", "mq2");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m1", "x"));
+        client.ReadAnswer();
+        client.Send('w', """{"ids":["m1"],"timeout":100}""");
+        client.Send('s', """{"ids":[]}""");
+
+        _spool.Settle("m1", "mq1", "delivered");
+        _spool.Settle("m1", "mq2", "delivered");
+
+        var answer = client.ReadAnswer();
+        Assert.Equal("delivered", answer.GetProperty("outcome").GetString());
+        Assert.Equal("mq1", answer.GetProperty("messages")[0].GetProperty("deliveries")[0].GetProperty("server").GetString());
+        Assert.Equal("""{"messages":[]}""", client.ReadAnswer().GetRawText());
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_wait_says_never_when_a_server_will_not_have_it_and_waiting_when_the_time_is_over()
+    {
+        await _spool.AddServersAsync("mq1", "mq2");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m1", "x"), ("m2", "x"));
+        client.ReadAnswer();
+        _spool.Settle("m1", "mq1", "rejected", "too large");
+        _spool.Settle("m2", "mq1", "delivered");
+
+        Assert.Equal("never", Wait(client, """{"ids":["m1"]}"""));
+        Assert.Equal("waiting", Wait(client, """{"ids":["m2"],"timeout":0}"""));
+        Assert.Equal("waiting", Wait(client, """{"ids":["m2"],"timeout":0.2}"""));
+        Assert.Equal("delivered", Wait(client, """{"ids":["m2"],"servers":["mq1"],"timeout":30}"""));
+
+        // No agent runs, so nobody is connected: that is known at once.
+        Assert.Equal("waiting", Wait(client, """{"ids":["m2"],"servers":"connected"}"""));
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData("""{"ids":["unknown"]}""", 66)]
+    [InlineData("""{"ids":["m1"],"servers":["mq9"]}""", 66)]
+    [InlineData("""{"ids":["m1"],"servers":"all"}""", 64)]
+    [InlineData("""{"ids":["m1"],"timeout":-1}""", 64)]
+    [InlineData("""{"ids":null}""", 64)]
+    [InlineData("""[]""", 64)]
+    public async Task What_nobody_can_wait_for_is_an_error(string request, int code)
+    {
+        await _spool.AddServersAsync("mq1");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m1", "x"));
+        client.ReadAnswer();
+        client.Send('w', request);
+        Assert.Equal(code, client.ReadError().Code);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task The_watching_thread_ends_with_the_last_wait()
+    {
+        using var service = await ServeProcess.StartAsync(_spool);
+        var client = service.Connect();
+        client.Add(("m1", "x"));
+        client.ReadAnswer();
+        client.Send('w', """{"ids":["m1"]}""");
+        await Eventually.Is("it watches", TimeSpan.FromSeconds(30), () => HasThread(service, "waits"));
+        client.Dispose();
+        await Eventually.Is("it watches no more", TimeSpan.FromSeconds(30), () => !HasThread(service, "waits"));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task Connections_are_those_of_the_agent()
+    {
+        await _spool.AddServersAsync("mq1");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Send('c', "{}");
+        var answer = client.ReadAnswer();
+        Assert.False(answer.GetProperty("agent").GetProperty("running").GetBoolean());
+        Assert.Equal("disconnected", answer.GetProperty("servers")[0].GetProperty("connection").GetString());
+        Assert.True(answer.GetProperty("servers")[0].GetProperty("active").GetBoolean());
+    }
+
+    private static string? Wait(ServiceClient client, string request)
+    {
+        client.Send('w', request);
+        return client.ReadAnswer().GetProperty("outcome").GetString();
+    }
+
+    private static bool HasThread(ServeProcess service, string name) =>
+        Directory.GetDirectories($"/proc/{service.Child.Pid}/task").Any(thread => File.Exists(thread + "/comm") && File.ReadAllText(thread + "/comm").Trim() == name);
+}
