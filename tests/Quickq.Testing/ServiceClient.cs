@@ -111,6 +111,18 @@ public sealed partial class ServiceClient : IDisposable
         return ReadCommand();
     }
 
+    /// <summary>The next frame that is an answer or an error.</summary>
+    public (char Kind, byte[] Payload) ReadEnd()
+    {
+        while (true)
+        {
+            if (Read() is (not 'd', _) end)
+            {
+                return end;
+            }
+        }
+    }
+
     /// <summary>What the running command writes until it ends.</summary>
     public CommandResult ReadCommand()
     {
