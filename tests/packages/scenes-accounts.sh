@@ -3,7 +3,6 @@
 
 # A program of the account quickq that somebody has taken over: not confined by a unit.
 as_account() { inside setpriv --reuid quickq --regid quickq-agent --clear-groups -- "$@"; }
-stat_of() { inside stat -c '%a %U:%G' "$1"; }
 service_pid() { inside systemctl show -p MainPID --value quickq-spool.service; }
 service_is() { [ "$(inside systemctl is-active "quickq-spool.${2:-service}")" = "$1" ]; }
 
@@ -17,7 +16,7 @@ witness() {
 }
 
 groups_have_their_rights() {
-  inside useradd --create-home --groups quickq-admin operator
+  inside useradd --create-home --groups quickq-admin supervisor
   echo keep > "$root/root/victim"
   local id other
   id=$(as_user producer quickq-spool add -t a '{"a":1}')
@@ -30,10 +29,10 @@ groups_have_their_rights() {
   ends_with 77 as_user producer quickq-spool cancel "$id"
   ends_with 77 as_user producer quickq-spool purge --older-than 0s --yes
   ends_with 77 as_user producer quickq-spool pause mq1
-  as_user operator quickq-spool pause mq1
-  other=$(as_user operator quickq-spool add -t a '{"a":2}')
-  as_user operator quickq-spool cancel "$other"
-  as_user operator quickq-spool resume mq1
+  as_user supervisor quickq-spool pause mq1
+  other=$(as_user supervisor quickq-spool add -t a '{"a":2}')
+  as_user supervisor quickq-spool cancel "$other"
+  as_user supervisor quickq-spool resume mq1
   inside quickq-spool add -t a '{"a":3}'
   inside quickq-spool status
   inside quickq-spool purge --older-than 7d
@@ -45,7 +44,7 @@ groups_have_their_rights() {
   not as_user producer quickq-agent --check-config
   # The password is neither for producers nor for strangers, nor for operators.
   not as_user producer cat /etc/quickq/mq1.password
-  not as_user operator cat /etc/quickq/mq1.password
+  not as_user supervisor cat /etc/quickq/mq1.password
   not as_user stranger cat /etc/quickq/quickq.json
   eventually 30 is mq1 pending 0
 }
@@ -64,7 +63,7 @@ folder_is_closed() {
   witness > "$work/before"
   python3 tests/packages/hot-journal.py "$root$spool" /root/victim > "$root/opt/journal"
   chmod 644 "$root/opt/journal"
-  for who in producer operator stranger; do
+  for who in producer supervisor stranger; do
     not as_user $who ls /var/lib/quickq
     not as_user $who test -e $spool
     not as_user $who head -c 16 $spool
@@ -81,7 +80,7 @@ folder_is_closed() {
   as_user stranger sh -c 'umask 0; mkdir -p /tmp/own; : > /tmp/own/spool.db'
   not as_user producer quickq-spool --spool /tmp/own/spool.db --service add x
   not as_user producer quickq-spool add --file /etc/shadow
-  not as_user operator quickq-spool backup /root/copy.db
+  not as_user supervisor quickq-spool backup /root/copy.db
   not inside test -e /root/copy.db
   witness > "$work/after"
   diff "$work/before" "$work/after"
@@ -168,8 +167,9 @@ container_produces() {
   # Only the commands, the libraries and the socket; nothing of /var, /etc and /home.
   cat > "$root/root/contain" << 'SH'
 mount -t tmpfs tmpfs /mnt
-mkdir -p /mnt/usr /mnt/run/quickq /mnt/proc /mnt/tmp
+mkdir -p /mnt/usr /mnt/run/quickq /mnt/proc /mnt/dev /mnt/tmp
 mount --rbind /usr /mnt/usr
+mount --rbind /dev /mnt/dev
 mount --bind /run/quickq /mnt/run/quickq
 mount -t proc proc /mnt/proc
 for name in bin lib lib64; do ln -s usr/$name /mnt/$name; done

@@ -42,7 +42,7 @@ waits_for_the_disk() {
   wait $early
   inside quickq-spool show "$(cat "$work/early")" > "$work/shown"
   test -s "$root/srv/disk/spool.db"
-  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
+  owned /var/lib/quickq '700 quickq:quickq-agent'
   inside mountpoint /var/lib/quickq
 }
 
@@ -102,10 +102,10 @@ rpm_upgrades() {
   eventually 60 is mq1 delivered 2
   as_user producer quickq-spool add -t rpm --wait=60s '{"r":3}'
   home_is_nowhere
-  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
-  [ "$(stat_of $spool)" = '600 quickq:quickq-agent' ]
-  [ "$(stat_of /etc/quickq)" = '750 root:quickq-agent' ]
-  [ "$(stat_of /etc/quickq/quickq.json)" = '640 root:quickq-agent' ]
+  owned /var/lib/quickq '700 quickq:quickq-agent'
+  owned $spool '600 quickq:quickq-agent'
+  owned /etc/quickq '750 root:quickq-agent'
+  owned /etc/quickq/quickq.json '640 root:quickq-agent'
   inside_rpm -V --nodeps quickq > "$work/verified" || true
   # Nothing but the configuration differs from what was packed.
   not grep -v '  c /etc/quickq/quickq.json$' "$work/verified"
@@ -137,8 +137,8 @@ deliver_alone() {
 old_deb_delivers() {
   copy_in new 'quickq_1.0.0~deb11_amd64.deb' new.deb
   unbooted dpkg -i /root/new.deb
-  [ "$(unbooted stat -c '%a %U:%G' /var/lib/quickq)" = '700 quickq:quickq-agent' ]
-  [ "$(unbooted stat -c '%a %U:%G' /etc/quickq/quickq.json)" = '640 root:quickq-agent' ]
+  owned /var/lib/quickq '700 quickq:quickq-agent' unbooted
+  owned /etc/quickq/quickq.json '640 root:quickq-agent' unbooted
   deliver_alone /root/alone.db quickq-agent quickq-spool
 }
 

@@ -12,7 +12,7 @@ release_installs() {
   configure_server '"mq1": { "host": "127.0.0.1", "passwordFile": "mq1.password", "exchange": "amq.topic" },'
   inside sh -c 'echo guest | install -o quickq -m 400 /dev/stdin /etc/quickq/mq1.password'
   as_user producer quickq-spool add -t release '{"r":1}' > "$work/id"
-  [ "$(stat_of $spool)" = '660 producer:quickq' ]
+  owned $spool '660 producer:quickq'
 }
 
 # What the scenes about accounts try is no invention: it works on 0.1.0.
@@ -63,13 +63,13 @@ release_upgrades() {
   diff "$work/before" "$work/after"
   not inside test -e /etc/nologin
   home_is_nowhere
-  [ "$(stat_of /var/lib/quickq)" = '700 quickq:quickq-agent' ]
-  [ "$(stat_of $spool)" = '600 quickq:quickq-agent' ]
-  [ "$(stat_of /etc/quickq)" = '750 root:quickq-agent' ]
-  [ "$(stat_of /etc/quickq/quickq.json)" = '640 root:quickq-agent' ]
-  [ "$(stat_of /etc/quickq/mq1.password)" = '640 root:quickq-agent' ]
-  [ "$(stat_of /etc/quickq/tls)" = '750 root:quickq-agent' ]
-  [ "$(stat_of /etc/quickq/tls/key.pem)" = '640 root:quickq-agent' ]
+  owned /var/lib/quickq '700 quickq:quickq-agent'
+  owned $spool '600 quickq:quickq-agent'
+  owned /etc/quickq '750 root:quickq-agent'
+  owned /etc/quickq/quickq.json '640 root:quickq-agent'
+  owned /etc/quickq/mq1.password '640 root:quickq-agent'
+  owned /etc/quickq/tls '750 root:quickq-agent'
+  owned /etc/quickq/tls/key.pem '640 root:quickq-agent'
 }
 
 # The message, the members and the agent's access to the broker are what they were; what members could do to the file is over.
