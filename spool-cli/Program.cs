@@ -18,9 +18,9 @@ internal static class Program
     public static int Main(string[] args)
     {
         var streams = StandardStreams.OfProcess();
-        if (streams.IsServed)
+        if (streams.IsServed && !ServiceProcess.EndWithService())
         {
-            ServiceProcess.EndWithParent();
+            return (int)ExitCode.TryLater; // nobody waits for it any more
         }
 
         try

@@ -9,7 +9,7 @@ namespace Quickq.SpoolCli.Service;
 
 /// <summary>This program once more, for one command of a peer, with sockets as its standard streams.</summary>
 /// <remarks>
-/// A thread of its own starts it and waits for its end. The kernel ends the command when that thread ends (see <see cref="ServiceProcess.EndWithParent"/>), so when the service
+/// A thread of its own starts it and waits for its end. The kernel ends the command when that thread ends (see <see cref="ServiceProcess.EndWithService"/>), so when the service
 /// is killed no command of it is left. Sockets, since reading a pipe would cost a thread each.
 /// </remarks>
 internal sealed class CommandProcess : IDisposable
@@ -153,6 +153,7 @@ internal sealed class CommandProcess : IDisposable
 
         yield return $"{Quickq.Spool.SpoolPath.Variable}={spoolPath}";
         yield return string.Create(CultureInfo.InvariantCulture, $"{ServedCaller.CallerVariable}={uid} {name}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"{ServiceProcess.ServiceVariable}={Environment.ProcessId}");
         yield return $"{ServedCaller.TerminalsVariable}={string.Concat((request.Terminals ?? []).Select(isTerminal => isTerminal ? '1' : '0'))}";
     }
 

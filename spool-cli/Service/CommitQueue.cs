@@ -53,19 +53,10 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     }
 
     /// <summary>Refuses what has waited too long; nothing of it is stored.</summary>
-    public void Expire()
-    {
-        var late = new List<AddRequest>();
-        lock (_gate)
-        {
-            while (_queue.TryPeek(out AddRequest? next) && IsLate(next))
-            {
-                late.Add(_queue.Dequeue());
-            }
-        }
+    public void Expire() => Refuse(IsLate, $"not stored within {Deadline.TotalSeconds:0} s");
 
-        late.ForEach(Refuse);
-    }
+    /// <summary>Refuses all that no transaction has taken yet: the service ends now.</summary>
+    public void RefuseAll() => Refuse(_ => true, "not stored: the spool service stops");
 
     /// <summary>Stores what has arrived, then ends the thread.</summary>
     public Task StopAsync()
@@ -198,12 +189,23 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
 
     private bool IsLate(AddRequest request) => clock.GetElapsedTime(request.ArrivedAt) >= Deadline;
 
-    private void Refuse(AddRequest late)
+    private void Refuse(Predicate<AddRequest> isRefused, string what)
     {
-        string what = $"not stored within {Deadline.TotalSeconds:0} s";
-        late.Complete(_trouble is { } trouble
-            ? Answers.Error(ExitCode.TryLater, trouble.Fault.ToString(), $"{what}: {trouble.Message}", trouble.Hint)
-            : Answers.Error(ExitCode.TryLater, nameof(SpoolFault.Busy), what, "try later; 'quickq-spool check' looks at the disk"));
+        var refused = new List<AddRequest>();
+        lock (_gate)
+        {
+            while (_queue.TryPeek(out AddRequest? next) && isRefused(next))
+            {
+                refused.Add(_queue.Dequeue());
+            }
+        }
+
+        foreach (AddRequest request in refused)
+        {
+            request.Complete(_trouble is { } trouble
+                ? Answers.Error(ExitCode.TryLater, trouble.Fault.ToString(), $"{what}: {trouble.Message}", trouble.Hint)
+                : Answers.Error(ExitCode.TryLater, nameof(SpoolFault.Busy), what, "try later; 'quickq-spool check' looks at the disk"));
+        }
     }
 
     /// <summary>The writer itself answers one; sending many is left to others, so that the next commit need not wait for it.</summary>

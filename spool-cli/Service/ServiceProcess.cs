@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Quickq.SpoolCli.CommandLine;
 
@@ -76,8 +77,17 @@ internal static partial class ServiceProcess
 
     public static CommandException CannotStart(int error) => new(ExitCode.TryLater, $"cannot start the command: {Marshal.GetPInvokeErrorMessage(error)}", "try later");
 
-    /// <summary>Lets the kernel end this program with the thread of the service that started it, and so with the service.</summary>
-    public static void EndWithParent() => _ = Control(SetParentDeathSignal, ServiceNative.SigTerm, 0, 0, 0);
+    /// <summary>Names the service to a command that it runs.</summary>
+    public const string ServiceVariable = "QUICKQ_SERVICE_PID";
+
+    /// <summary>
+    /// Lets the kernel end this program with the thread of the service that started it, and so with the service; false when the service has ended already.
+    /// </summary>
+    public static bool EndWithService()
+    {
+        _ = Control(SetParentDeathSignal, ServiceNative.SigTerm, 0, 0, 0);
+        return string.Equals(Environment.GetEnvironmentVariable(ServiceVariable), ParentId().ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int pid, int signal);
@@ -114,6 +124,9 @@ internal static partial class ServiceProcess
 
     [LibraryImport("libc", EntryPoint = "posix_spawnattr_destroy")]
     private static unsafe partial int DestroyAttributes(byte* attributes);
+
+    [LibraryImport("libc", EntryPoint = "getppid")]
+    private static partial int ParentId();
 
     [LibraryImport("libc", EntryPoint = "prctl")]
     private static partial int Control(int option, nuint argument, nuint third, nuint fourth, nuint fifth);

@@ -20,6 +20,7 @@ internal sealed class SpoolServer : IDisposable
     public static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(6);
 
     private const int SpareDescriptors = 128;
+    private static readonly TimeSpan CommitDeadline = StopDeadline - TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SlowDisk = TimeSpan.FromMinutes(5), SlowAccept = TimeSpan.FromSeconds(30), AcceptAgain = TimeSpan.FromMilliseconds(100), QuietFor = TimeSpan.FromSeconds(10);
 
     private readonly ServerOptions _options;
@@ -116,12 +117,19 @@ internal sealed class SpoolServer : IDisposable
         _connections.StopReading();
         _context.Waits.Stop();
         _context.Commands.EndAll();
-        await _connections.EmptyAsync();
+        Task empty = _connections.EmptyAsync();
+        if (await Task.WhenAny(empty, Task.Delay(CommitDeadline, _clock)) != empty)
+        {
+            _context.Commits.RefuseAll(); // the lock or the disk is held up: better a clear answer than none
+        }
+
+        await empty;
         await _context.Commits.StopAsync();
     }
 
     private async Task AcceptAsync()
     {
+        bool cannotAccept = false;
         while (true)
         {
             _accepting.Rests();
@@ -140,11 +148,17 @@ internal sealed class SpoolServer : IDisposable
             }
             catch (SocketException exception)
             {
-                _log.CannotAccept(exception.Message); // no descriptor, no memory: both come back
+                if (!cannotAccept)
+                {
+                    _log.CannotAccept(exception.Message); // no descriptor, no memory: both come back
+                }
+
+                cannotAccept = true;
                 await Task.Delay(AcceptAgain, _clock);
                 continue;
             }
 
+            cannotAccept = false;
             _accepting.Works();
             Welcome(socket);
         }

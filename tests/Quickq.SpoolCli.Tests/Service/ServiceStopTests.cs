@@ -67,6 +67,27 @@ public sealed class ServiceStopTests : IDisposable
     }
 
     [Fact(Timeout = 120_000)]
+    public async Task A_stop_while_the_spool_is_locked_refuses_what_it_cannot_store()
+    {
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m0", "x"));
+        client.ReadAnswer();
+        using var holder = ChildProcess.Start("flock", [_spool.Path + ".lock", "sh", "-c", "echo held; read line"]);
+        await Eventually.Is("the lock is held", Limit, () => holder.Stdout.Contains("held", StringComparison.Ordinal));
+        client.Add(("m1", "x"));
+        client.Add(("m2", "x"));
+
+        var stopped = service.Child.StopAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(75, client.ReadError().Code);
+        Assert.Equal(75, client.ReadError().Code);
+        Assert.Equal(0, await stopped);
+        holder.Kill();
+        Assert.Equal(["m0"], _spool.Query<string>("SELECT id FROM message"));
+    }
+
+    [Fact(Timeout = 120_000)]
     public async Task A_killed_service_leaves_no_command_behind()
     {
         using var service = await ServeProcess.StartAsync(_spool);
