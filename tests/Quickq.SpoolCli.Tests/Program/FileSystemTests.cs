@@ -60,7 +60,7 @@ public sealed class FileSystemTests : IDisposable
         CommandResult result = await new SpoolCommand(_spool.File("missing/spool.db")).RunAsync("add", "x");
 
         Assert.Equal(73, result.ExitCode);
-        Assert.Contains("missing does not exist; make it", result.Stderr, StringComparison.Ordinal);
+        Assert.Contains("neither the folder ", result.Stderr, StringComparison.Ordinal);
     }
 
     public void Dispose()

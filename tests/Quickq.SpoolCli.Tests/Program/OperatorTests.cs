@@ -76,7 +76,7 @@ public sealed class OperatorTests : IDisposable
         Assert.Equal("500 deliveries of 500 messages are now pending\n", await SayAsync("release", "--all"));
 
         Assert.Equal(500, _spool.Value<int>("SELECT count(*) FROM delivery WHERE state = 'pending'"));
-        Assert.Equal(1, _spool.Value<int>("SELECT rewind FROM server"));
+        Assert.Equal(_spool.Value<long>("SELECT min(message) FROM delivery"), _spool.Value<long>("SELECT rewind FROM server"));
     }
 
     [Fact(Timeout = 60_000)]
@@ -144,8 +144,8 @@ public sealed class OperatorTests : IDisposable
     [InlineData(66, "there is no server 'mq3'; there are mq1, mq2", "cancel --server mq3")]
     [InlineData(66, "there is no server 'mq3'; there are mq1, mq2", "retry m1 --server mq3")]
     [InlineData(66, "there is no server 'mq3'; there are mq1, mq2", "pause mq3")]
-    [InlineData(66, "there is no spool at", "cancel --all --spool /no/such/spool")]
-    [InlineData(66, "there is no spool at", "pause mq1 --spool /no/such/spool")]
+    [InlineData(66, "neither the folder /no/such", "cancel --all --spool /no/such/spool")]
+    [InlineData(66, "neither the folder /no/such", "pause mq1 --spool /no/such/spool")]
     public async Task What_cannot_be_done_changes_nothing(int code, string says, string line)
     {
         await FillAsync();

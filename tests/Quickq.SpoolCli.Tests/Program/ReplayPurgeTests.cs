@@ -80,8 +80,8 @@ public sealed class ReplayPurgeTests : IDisposable
     [InlineData(64, "purge needs an age", "purge")]
     [InlineData(64, "is not a time", "purge --older-than 7")]
     [InlineData(66, "there is no server 'mq9'; there are mq1, mq2", "replay --server mq9")]
-    [InlineData(66, "there is no spool at", "replay --server mq1 --spool /no/such/spool")]
-    [InlineData(66, "there is no spool at", "purge --older-than 1d --spool /no/such/spool")]
+    [InlineData(66, "neither the folder /no/such", "replay --server mq1 --spool /no/such/spool")]
+    [InlineData(66, "neither the folder /no/such", "purge --older-than 1d --spool /no/such/spool")]
     public async Task What_cannot_be_done_changes_nothing(int code, string says, string line)
     {
         await FillAsync();
