@@ -99,9 +99,9 @@ package_python() {
   if has_programs "$bin"; then
     programs=("$bin")
   else
-    echo "package.sh: no programs in $bin (packaging/build.sh makes them): without the wheel quickq-agent" >&2
+    echo "package.sh: no programs in $bin (packaging/build.sh makes them): without the wheel ssec-quickq-agent" >&2
   fi
-  rm -f "$dist"/quickq-*.tar.gz "$dist"/quickq-*.whl "$dist"/quickq_agent-*.whl
+  rm -f "$dist"/ssec_quickq-*.tar.gz "$dist"/ssec_quickq-*.whl "$dist"/ssec_quickq_agent-*.whl
   python3 packaging/python/wheels.py "$dist" ${programs[@]+"${programs[@]}"} | sed "s|^|$dist/|"
 }
 

@@ -5,7 +5,7 @@
 #
 #   deb      quickq_VERSION_amd64.deb (Debian 12, Ubuntu 22.04), quickq_VERSION~deb11_amd64.deb (Debian 11)
 #   rpm      quickq-VERSION.x86_64.rpm (Rocky 9), quickq-VERSION.el8.x86_64.rpm (Rocky 8)
-#   python   quickq: wheel and sdist; quickq-agent: wheel with the programs, where dist/bin has them
+#   python   ssec-quickq: wheel and sdist; ssec-quickq-agent: wheel with the programs, where dist/bin has them
 #   nuget    Quickq.Spool: the library for .NET programs
 #   sbom     quickq-VERSION.cdx.json: what the programs consist of (CycloneDX)
 #

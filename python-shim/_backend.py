@@ -63,8 +63,8 @@ def settings():
     return parser
 
 
-def metadata(name, summary, description, requires=()):
-    """The METADATA of a wheel, the PKG-INFO of an sdist."""
+def metadata(name, summary, description, requires=(), extras=()):
+    """The METADATA of a wheel, the PKG-INFO of an sdist. ``extras``: pairs of an extra and what it requires."""
     parser = settings()
     known = parser["metadata"]
     lines = [
@@ -74,13 +74,15 @@ def metadata(name, summary, description, requires=()):
     lines += ["Classifier: " + classifier for classifier in known["classifiers"].split("\n") if classifier]
     lines += ["Requires-Python: " + parser["options"]["python_requires"]]
     lines += ["Requires-Dist: " + requirement for requirement in requires]
+    for extra, requirement in extras:
+        lines += ["Provides-Extra: " + extra, "Requires-Dist: {}; extra == '{}'".format(requirement, extra)]
     lines += ["Description-Content-Type: text/markdown", "", description]
     return "\n".join(lines)
 
 
 def package_files():
     """The files of the package, in a fixed order."""
-    return sorted(name for name in os.listdir(os.path.join(HERE, "quickq")) if name.endswith((".py", ".sql", ".json", ".typed")))
+    return sorted(name for name in os.listdir(os.path.join(HERE, "quickq")) if name.endswith((".py", ".json", ".typed")))
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -100,7 +102,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 def build_sdist(sdist_directory, config_settings=None):
     """PEP 517."""
-    base = "quickq-" + settings()["metadata"]["version"]
+    base = "{}-{}".format(_name().replace("-", "_"), settings()["metadata"]["version"])
     members = [(name, read(name)) for name in _SDIST] + [("quickq/" + name, read("quickq", name)) for name in package_files()]
     members.append(("PKG-INFO", _metadata().encode("utf-8")))
     buffer = io.BytesIO()
@@ -121,11 +123,18 @@ def get_requires_for_build_wheel(config_settings=None):
 
 
 def _metadata():
-    return metadata("quickq", settings()["metadata"]["description"], read("README.md").decode("utf-8"))
+    version = settings()["metadata"]["version"]
+    return metadata(
+        _name(), settings()["metadata"]["description"], read("README.md").decode("utf-8"),
+        extras=[("agent", "{}-agent (=={})".format(_name(), version))])
+
+
+def _name():
+    return settings()["metadata"]["name"]
 
 
 def _empty_wheel():
-    wheel = Wheel("quickq", settings()["metadata"]["version"], "py3-none-any", _metadata())
+    wheel = Wheel(_name(), settings()["metadata"]["version"], "py3-none-any", _metadata())
     wheel.add_info("LICENSE", read("LICENSE"))
     return wheel
 

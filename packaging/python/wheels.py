@@ -1,6 +1,6 @@
 """Builds the Python packages: python3 packaging/python/wheels.py OUTPUT [FOLDER-OF-PROGRAMS]
 
-The wheel and the sdist of `quickq`, and, where the programs are given, the wheel of `quickq-agent` that carries them.
+The wheel and the sdist of `ssec-quickq`, and, where the programs are given, the wheel of `ssec-quickq-agent` that carries them.
 """
 
 import os
@@ -22,8 +22,8 @@ def build_agent(output, programs):
     with open(os.path.join(ROOT, "packaging", "python", "README.md"), encoding="utf-8") as text:
         description = text.read()
     wheel = _backend.Wheel(
-        "quickq-agent", version, "py3-none-linux_x86_64",
-        _backend.metadata("quickq-agent", SUMMARY, description, ["quickq (=={})".format(version)]))
+        "ssec-quickq-agent", version, "py3-none-linux_x86_64",
+        _backend.metadata("ssec-quickq-agent", SUMMARY, description, ["ssec-quickq (=={})".format(version)]))
     with open(os.path.join(ROOT, "packaging", "python", "quickq_agent.py"), "rb") as code:
         wheel.add("quickq_agent/__init__.py", code.read())
     for name in sorted(os.listdir(programs)):

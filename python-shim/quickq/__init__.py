@@ -18,58 +18,67 @@ False
 >>> del os.environ["QUICKQ_SPOOL"]
 
 The spool is that of ``QUICKQ_SPOOL``, else ``/var/lib/quickq/spool.db``; ``quickq.Spool(path)`` is the class behind the
-functions. Everything may be used from many threads and after ``fork()``. Scripts written for QuickMQ import ``quickq.api``.
-What goes wrong raises ``SpoolFull`` or ``SpoolBusy`` (try later), another ``SpoolError``, or ``ValueError`` for a message that
-cannot be sent; nothing of the message is stored then. Messages about connections go to the logger ``quickq``.
+functions. Everything may be used from many threads, in signal handlers and after ``fork()``. Scripts written for QuickMQ import
+``quickq.api``. Errors are ``SpoolFull`` and ``SpoolBusy`` (try later), other ``SpoolError``, and ``InvalidMessage``; their base is
+``QuickqError``. News of connections go to the logger ``quickq``.
 """
 
-from . import paths
-from .errors import InvalidMessage, SpoolBusy, SpoolError, SpoolFull
+import os
+
+from . import address
+from .errors import InvalidMessage, QuickqError, SpoolBusy, SpoolError, SpoolFull
 from .spool import Message, Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-    from .watching import Observer
+    from .connection_watch import Observer
     from .messages import Header, Ttl
 
 __all__ = [
-    "InvalidMessage", "Message", "Spool", "SpoolBusy", "SpoolError", "SpoolFull", "close", "connections",
-    "on_connection_change", "publish", "publish_many", "status", "wait",
+    "InvalidMessage", "Message", "QuickqError", "Spool", "SpoolBusy", "SpoolError", "SpoolFull", "close", "connections", "details",
+    "on_connection_change", "outcome", "publish", "publish_many", "status", "wait",
 ]
 
 __version__ = "0.1.0"
 
-_spools = {}  # type: Dict[str, Spool]
+_spools = {}  # type: Dict[Tuple[str, Optional[str]], Spool]
 
 
 def publish(message: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
             headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-            priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False) -> str:
+            priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False,
+            routing_key: "Optional[str]" = None) -> str:
     """Stores a message for every server of the agent and returns its id; what it returned from survives a power cut.
 
-    ``message``: anything that JSON knows is sent as ``json.dumps`` writes it; ``bytes`` go as they are.
-    ``exchange``: None is the exchange that the agent has for each server. ``headers``: texts, numbers, booleans or None.
-    ``content_type``: ``application/json`` for JSON, else ``application/octet-stream``, unless given. ``ttl``: seconds or a
-    ``timedelta`` after which the message is no longer worth sending. ``priority``: 0-255. ``message_id``: an id of your own;
-    the same id with the same content is stored once, with other content refused. ``transient``: the broker need not keep it.
+    ``message``: anything that JSON knows is sent as ``json.dumps`` writes it; ``bytes`` are sent as they are.
+    ``routing_key`` is another name of ``route_key``. ``exchange``: None is the exchange that the agent has for each server.
+    ``headers``: strings, numbers, booleans or None. ``content_type``: ``application/json`` for JSON, else
+    ``application/octet-stream``, unless given. ``ttl``: seconds or a ``timedelta`` after which the message is no longer worth
+    sending. ``priority``: 0-255. ``message_id``: an id of your own; the same id with the same content is stored once, with other
+    content refused. ``transient``: the broker need not keep it.
+
+    A publish that an exception of the program interrupted (Ctrl-C, a time-out) may have stored the message. Repeating it with the
+    same ``message_id`` is safe.
     """
     return _spool().publish(
         message, route_key, exchange, headers=headers, content_type=content_type, ttl=ttl, priority=priority,
-        message_id=message_id, transient=transient)
+        message_id=message_id, transient=transient, routing_key=routing_key)
 
 
 def publish_many(messages: "Iterable[Any]", route_key: "Union[None, str, Callable[[Any], str]]" = "", exchange: "Optional[str]" = None, *,
                  headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-                 priority: "Optional[int]" = None, transient: bool = False) -> "List[str]":
+                 priority: "Optional[int]" = None, transient: bool = False,
+                 routing_key: "Union[None, str, Callable[[Any], str]]" = None) -> "List[str]":
     """Stores many messages in one transaction, all or none, and returns their ids in order: far faster than one by one.
 
     Each is a payload as for ``publish``, or a ``quickq.Message`` with a key, headers and so on of its own. ``route_key`` may be
-    a function from the payload to the key, such as ``quickq.ssec.topic_for``.
+    a function from the payload to the key, such as ``quickq.ssec.topic_for``. At most 64 MiB in all.
     """
     return _spool().publish_many(
-        messages, route_key, exchange, headers=headers, content_type=content_type, ttl=ttl, priority=priority, transient=transient)
+        messages, route_key, exchange, headers=headers, content_type=content_type, ttl=ttl, priority=priority, transient=transient,
+        routing_key=routing_key)
 
 
 def status(message_id: str, *servers: str) -> "Dict[str, str]":
@@ -79,6 +88,21 @@ def status(message_id: str, *servers: str) -> "Dict[str, str]":
     cancelled by an operator). Empty while no server is known. An unknown id is a ``SpoolError``.
     """
     return _spool().status(message_id, *servers)
+
+
+def details(message_id: str) -> "Dict[str, Any]":
+    """Everything about a message, as ``quickq-spool status ID --json`` prints it.
+
+    ``{"id": ..., "exchange": ..., "routingKey": ..., "createdAt": ..., "expiresAt": ..., "deliveries": [...]}``; each delivery has
+    ``server``, ``state``, ``attempts``, ``nextAttemptAt``, ``settledAt``, ``endpoint`` and ``reason``. An unknown id is a ``SpoolError``.
+    """
+    return _spool().details(message_id)
+
+
+def outcome(message_id: "Union[str, Iterable[str]]", *servers: str) -> str:
+    """``delivered``: every active server (or those named) has it. ``never``: one rejected it, or it expired or was cancelled there.
+    ``waiting``: neither yet. Of several ids: what holds for all of them."""
+    return _spool().outcome(message_id, *servers)
 
 
 def wait(message_id: "Union[str, Iterable[str]]", timeout: "Optional[float]" = None, *servers: str) -> bool:
@@ -100,7 +124,7 @@ def on_connection_change(observer: "Observer") -> "Observer":
 
     Seen by ``connections``, by ``wait``, and by ``publish`` at most once a second. Returns the observer, so it can decorate.
     """
-    from .watching import observers
+    from .connection_watch import observers
 
     observers.append(observer)
     return observer
@@ -113,6 +137,6 @@ def close() -> None:
 
 
 def _spool() -> Spool:
-    path = paths.resolve()
-    spool = _spools.get(path)
-    return spool if spool is not None else _spools.setdefault(path, Spool(path))
+    key = address.resolve(), os.environ.get(address.SOCKET_VARIABLE)
+    spool = _spools.get(key)
+    return spool if spool is not None else _spools.setdefault(key, Spool())

@@ -24,7 +24,6 @@ from typing import Any, Dict, List, Optional
 
 from . import _spool
 from .errors import SpoolError
-from .looking import wait_for
 from .quickmq import (
     AmqpConnection, AMQPConnectionError, AmqpExchange, ClusteredConnection, Connection, StateError, URIFormatError, one_exchange)
 
@@ -116,9 +115,7 @@ class AmqpClient:
         if not exchange:
             named = one_exchange([known.named_exchange for known in self._connected])
             exchange = exchange if named is None else named
-        spool = _spool()
-        message_id = spool.publish(message, route_key, exchange)
-        states = wait_for(spool, message_id, self.confirm_wait)
+        states = _spool().publish_and_wait(message, route_key, exchange, self.confirm_wait)
         return {server: DeliveryStatus(state) for server, state in states.items()}
 
     def disconnect(self, exchange: Optional[Connection] = None) -> None:

@@ -1,14 +1,20 @@
-"""From what a producer hands over to a row of the spool; refuses what JSON, AMQP or the spool cannot hold."""
+"""From what a producer hands over to a message of the protocol; refuses what JSON or AMQP cannot carry."""
 
 import json
 import math
 import re
 import time
-from datetime import timedelta
 from os import urandom
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .errors import InvalidMessage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+    Header = Union[None, bool, int, float, str]
+    Ttl = Union[None, int, float, timedelta]
 
 #: An AMQP short string: at most this many bytes of UTF-8 (AMQP 0-9-1, section 4.2.5.3).
 MAX_SHORT_STRING = 255
@@ -16,34 +22,31 @@ MAX_SHORT_STRING = 255
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,255}\Z")
 _MAX_TTL = 36500 * 86400
 _JSON = "application/json"
-_JSON_PROPERTIES = '{"contentType":"application/json"}'
 _OCTETS = "application/octet-stream"
 
 # The same bytes as json.dumps, but without NaN, which is not JSON.
 _encode = json.JSONEncoder(allow_nan=False).encode
-_compact = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-
-Header = Union[None, bool, int, float, str]
-Ttl = Union[None, int, float, timedelta]
-
-#: What the insert binds: id, exchange, routing key, properties, expiry, acceptance, body.
-BoundRow = Tuple[str, Optional[str], str, str, Optional[int], int, bytes]
 
 
-class Row(NamedTuple):
-    """A message ready to be stored, but for its id and its times."""
+class Prepared:
+    """A message that can be sent: what ``add`` says of it (but for its id), and its body."""
 
-    message_id: Optional[str]
-    exchange: Optional[str]
-    routing_key: str
-    properties: str
-    lifetime: Optional[int]  # microseconds
-    body: bytes
+    __slots__ = ("body", "fields", "message_id")
+
+    def __init__(self, message_id: "Optional[str]", fields: "Dict[str, Any]", body: bytes) -> None:
+        self.message_id = message_id
+        self.fields = fields
+        self.body = body
 
 
-def prepare(payload: Any, route_key: Optional[str], exchange: Optional[str], headers: Optional[Mapping[str, Header]],
-            content_type: Optional[str], ttl: Ttl, priority: Optional[int], message_id: Optional[str], transient: bool) -> Row:
-    """The row of one message. Raises ``InvalidMessage``."""
+def prepare(payload: "Any", route_key: "Optional[str]", exchange: "Optional[str]", headers: "Optional[Mapping[str, Header]]",
+            content_type: "Optional[str]", ttl: "Ttl", priority: "Optional[int]", message_id: "Optional[str]", transient: bool,
+            routing_key: "Optional[str]") -> Prepared:
+    """One message for the service. Raises ``InvalidMessage``."""
+    if routing_key is not None:
+        if route_key:
+            raise InvalidMessage("InvalidMessage", "both route_key and routing_key are given", "give one of them")
+        route_key = routing_key
     route_key = "" if route_key is None else route_key
     _check_short_string(route_key, "routing key")
     if exchange is not None:
@@ -51,21 +54,21 @@ def prepare(payload: Any, route_key: Optional[str], exchange: Optional[str], hea
     if message_id is not None and not (isinstance(message_id, str) and _ID.match(message_id)):
         raise InvalidMessage(
             "InvalidMessage", "the id must have 1 to 255 characters of A-Z a-z 0-9 . _ : -",
-            "choose another id, or leave it out: the spool makes one")
+            "choose another id, or leave it out: then one is made")
     if isinstance(payload, (bytes, bytearray, memoryview)):
         body = bytes(payload)
         guessed = _guess_type(body) if content_type is None else content_type
     else:
         body = encode_json(payload)
         guessed = _JSON if content_type is None else content_type
-    if headers is None and content_type is None and priority is None and not transient and guessed is _JSON:
-        properties = _JSON_PROPERTIES
-    else:
-        properties = _properties(guessed, headers, priority, transient)
-    return Row(message_id, exchange, route_key, properties, None if ttl is None else _lifetime(ttl), body)
+    fields = {
+        "body": len(body), "exchange": exchange, "routingKey": route_key,
+        "properties": _properties(guessed, headers, priority, transient), "ttl": None if ttl is None else _lifetime(ttl),
+    }
+    return Prepared(message_id, fields, body)
 
 
-def encode_json(payload: Any) -> bytes:
+def encode_json(payload: "Any") -> bytes:
     """The payload as ``json.dumps`` writes it; refuses NaN, half surrogate pairs and what JSON does not know, naming the member."""
     try:
         text = _encode(payload)
@@ -82,7 +85,7 @@ def encode_json(payload: Any) -> bytes:
     raise InvalidMessage("InvalidMessage", "the payload is not JSON: {}".format(_fault_of(payload) or reason), "correct the payload, or send bytes")
 
 
-def _fault_of(payload: Any) -> Optional[str]:
+def _fault_of(payload: "Any") -> "Optional[str]":
     """Which member is at fault, and why."""
     for path, value in _members(payload, "", []):
         where = "member '{}' ".format(path) if path else "it "
@@ -105,7 +108,7 @@ def _fault_of(payload: Any) -> Optional[str]:
 _CIRCLE, _BAD_NAME = object(), object()
 
 
-def _members(value: Any, path: str, above: List[int]) -> Iterator[Tuple[str, Any]]:
+def _members(value: "Any", path: str, above: "List[int]") -> "Iterator[Tuple[str, Any]]":
     if id(value) in above or len(above) > 200:
         yield path, _CIRCLE if id(value) in above else None
         return
@@ -125,42 +128,15 @@ def _members(value: Any, path: str, above: List[int]) -> Iterator[Tuple[str, Any
                 yield found
 
 
-def check_size(size: int, limit: int) -> None:
-    """Refuses a body that is larger than the spool accepts."""
-    if size > limit:
-        raise InvalidMessage(
-            "InvalidMessage",
-            "the message has {:,} bytes, at most {:,} (maxMessageSize) are accepted".format(size, limit),
-            "send a smaller one, or raise spool.maxMessageSize if the brokers take it")
-
-
-def bind(rows: List[Row]) -> List[BoundRow]:
-    """Gives each row its id (unless it brought its own) and its times."""
-    now = time.time()
-    created = int(now * 1000000)
-    ids = iter(_new_ids(int(now * 1000), len(rows)))
-    return [
-        (own or next(ids), exchange, routing_key, properties, None if lifetime is None else created + lifetime, created, body)
-        for own, exchange, routing_key, properties, lifetime, body in rows
-    ]
-
-
-def _new_ids(milliseconds: int, count: int) -> List[str]:
+def new_ids(count: int) -> "List[str]":
     """UUIDs of version 7, ascending: in the order of acceptance, and cheaper for the index."""
-    stamp = "%012x" % milliseconds
+    stamp = "%012x" % max(0, int(time.time() * 1000))
     stamp = stamp[:8] + "-" + stamp[8:] + "-7"
     noise = urandom(10 * count).hex()
     return sorted([
         "".join((stamp, noise[at:at + 3], "-", "89ab"[int(noise[at + 3], 16) & 3], noise[at + 4:at + 7], "-", noise[at + 8:at + 20]))
         for at in range(0, 20 * count, 20)
     ])
-
-
-def content_of(properties: str) -> Tuple[Optional[str], Dict[str, Tuple[type, Header]]]:
-    """The properties that count as content of a message: two with one id must be equal in them."""
-    stored = json.loads(properties)
-    headers = stored.get("headers") or {}
-    return stored.get("contentType"), {name: (type(value), value) for name, value in headers.items()}
 
 
 def _guess_type(body: bytes) -> str:
@@ -177,21 +153,21 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _properties(content_type: str, headers: Optional[Mapping[str, Header]], priority: Optional[int], transient: bool) -> str:
+def _properties(content_type: str, headers: "Optional[Mapping[str, Header]]", priority: "Optional[int]", transient: bool) -> "Dict[str, Any]":
     _check_short_string(content_type, "content type")
-    stored = {"contentType": content_type}  # type: Dict[str, Any]
+    properties = {"contentType": content_type}  # type: Dict[str, Any]
     if headers:
-        stored["headers"] = {name: _header(name, value) for name, value in headers.items()}
+        properties["headers"] = {name: _header(name, value) for name, value in headers.items()}
     if priority is not None:
         if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 255:
             raise InvalidMessage("InvalidMessage", "the priority must be a whole number from 0 to 255", "leave it out for the usual one")
-        stored["priority"] = priority
+        properties["priority"] = priority
     if transient:
-        stored["transient"] = True
-    return _compact(stored)
+        properties["transient"] = True
+    return properties
 
 
-def _header(name: str, value: Header) -> Header:
+def _header(name: str, value: "Header") -> "Header":
     _check_short_string(name, "header name")
     fits = value is None or isinstance(value, bool)
     if isinstance(value, int):
@@ -206,8 +182,8 @@ def _header(name: str, value: Header) -> Header:
     return value
 
 
-def _lifetime(ttl: Ttl) -> int:
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl  # exact to the microsecond up to 270 years
+def _lifetime(ttl: "Ttl") -> int:
+    seconds = getattr(ttl, "total_seconds", lambda: ttl)()  # exact to the microsecond up to 270 years
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= _MAX_TTL or seconds < 0.000001:
         raise InvalidMessage(
             "InvalidMessage", "the time to live must be more than zero and at most 100 years", "leave it out for a message that never expires")

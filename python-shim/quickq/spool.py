@@ -1,20 +1,19 @@
 """The class behind the functions of ``quickq``: one spool, safe to share between threads and across ``fork()``.
 
-Light to import: what needs SQLite, JSON or logging is imported at the first use.
+Light to import: what needs JSON or a socket is imported at the first use.
 """
 
 import os
 
-from . import paths
+from . import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
-    from .appending import Appender
-    from .watching import ConnectionWatch
-    from .database import SpoolFile
-    from .messages import Header, Row, Ttl
+    from .client import Client
+    from .connection_watch import ConnectionWatch
+    from .messages import Header, Prepared, Ttl
 
 
 class Message:
@@ -26,7 +25,8 @@ class Message:
 
     def __init__(self, payload: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
                  headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-                 priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False) -> None:
+                 priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False,
+                 routing_key: "Optional[str]" = None) -> None:
         self.payload = payload
         self.route_key = route_key
         self.exchange = exchange
@@ -36,25 +36,13 @@ class Message:
         self.priority = priority
         self.message_id = message_id
         self.transient = transient
-
-
-class _ProcessSide:
-    """What one process has open of a spool."""
-
-    def __init__(self, path: str) -> None:
-        from .appending import Appender
-        from .watching import ConnectionWatch
-        from .database import SpoolFile
-
-        self.file = SpoolFile(path)  # type: SpoolFile
-        self.watch = ConnectionWatch()  # type: ConnectionWatch
-        self.appender = Appender(self.file, self.watch)  # type: Appender
+        self.routing_key = routing_key
 
 
 class Spool:
-    """The spool at ``path``; without one that of ``QUICKQ_SPOOL``, else ``/var/lib/quickq/spool.db``.
+    """The spool at ``path``; without one that of ``QUICKQ_SOCKET`` or ``QUICKQ_SPOOL``, else ``/var/lib/quickq/spool.db``.
 
-    Opened at the first use, and made then by a publish if there is none (its folder must exist).
+    A publish makes the spool if there is none (its folder must exist).
 
     >>> import os, tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -66,64 +54,88 @@ class Spool:
     """
 
     def __init__(self, path: "Optional[str]" = None) -> None:
-        self.path = paths.resolve(path)
-        self._sides = {}  # type: Dict[int, _ProcessSide]
+        self.path = address.resolve(path)
+        self._socket = os.environ.get(address.SOCKET_VARIABLE)
+        self._given = path is not None
+        self._used = None  # type: Optional[_Used]
 
     def publish(self, message: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
                 headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-                priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False) -> str:
+                priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False,
+                routing_key: "Optional[str]" = None) -> str:
         """Stores one message durably for every server of the agent, and returns its id. See ``quickq.publish``."""
-        from .messages import prepare
+        from . import messages, writer
 
-        row = prepare(message, route_key, exchange, headers, content_type, ttl, priority, message_id, transient)
-        return self._side().appender.append([row])[0]
+        prepared = messages.prepare(
+            message, route_key, exchange, headers, content_type, ttl, priority, message_id, transient, routing_key)
+        used = self._use()
+        return writer.add(used.client, used.watch, [prepared])[0]
 
     def publish_many(self, messages: "Iterable[Any]", route_key: "Union[None, str, Callable[[Any], str]]" = "",
                      exchange: "Optional[str]" = None, *, headers: "Optional[Mapping[str, Header]]" = None,
-                     content_type: "Optional[str]" = None, ttl: "Ttl" = None, priority: "Optional[int]" = None,
-                     transient: bool = False) -> "List[str]":
+                     content_type: "Optional[str]" = None, ttl: "Ttl" = None, priority: "Optional[int]" = None, transient: bool = False,
+                     routing_key: "Union[None, str, Callable[[Any], str]]" = None) -> "List[str]":
         """Stores many messages in one transaction, all or none, and returns their ids in order. See ``quickq.publish_many``."""
+        from . import writer
         from .messages import prepare
 
-        rows = []  # type: List[Row]
+        prepared = []  # type: List[Prepared]
         for given in messages:
             if isinstance(given, Message):
-                rows.append(prepare(given.payload, given.route_key, given.exchange, given.headers, given.content_type, given.ttl,
-                                    given.priority, given.message_id, given.transient))
+                prepared.append(prepare(given.payload, given.route_key, given.exchange, given.headers, given.content_type, given.ttl,
+                                        given.priority, given.message_id, given.transient, given.routing_key))
             else:
-                key = route_key(given) if callable(route_key) else route_key
-                rows.append(prepare(given, key, exchange, headers, content_type, ttl, priority, None, transient))
-        return self._side().appender.append(rows)
+                first, second = [key(given) if callable(key) else key for key in (route_key, routing_key)]
+                prepared.append(prepare(given, first, exchange, headers, content_type, ttl, priority, None, transient, second))
+        used = self._use()
+        return writer.add(used.client, used.watch, prepared)
 
     def status(self, message_id: str, *servers: str) -> "Dict[str, str]":
         """What became of a message: ``{"mq1": "DELIVERED", "mq2": "PENDING"}``. See ``quickq.status``."""
-        from .looking import status
+        from . import queries
 
-        return status(self._side().file, message_id, servers)
+        return queries.status(self._use().client, message_id, servers)
+
+    def details(self, message_id: str) -> "Dict[str, Any]":
+        """Everything about a message, with the reasons. See ``quickq.details``."""
+        from . import queries
+
+        return queries.details(self._use().client, message_id)
+
+    def outcome(self, message_id: "Union[str, Iterable[str]]", *servers: str) -> str:
+        """``delivered``, ``waiting`` or ``never``. See ``quickq.outcome``."""
+        return self._wait(message_id, 0.0, servers)
 
     def wait(self, message_id: "Union[str, Iterable[str]]", timeout: "Optional[float]" = None, *servers: str) -> bool:
         """Waits until every server has the message, or all of several. See ``quickq.wait``."""
-        from .looking import wait
-
-        return wait(self, [message_id] if isinstance(message_id, str) else list(message_id), servers, timeout)
+        return self._wait(message_id, timeout, servers) == "delivered"
 
     def connections(self) -> "Dict[str, str]":
         """The agent's connections: ``{"mq1": "CONNECTED", "mq2": "RECONNECTING"}``. See ``quickq.connections``."""
-        from .lock import find_agent
+        from . import queries
 
-        side = self._side()
-        seen = side.file.read(side.watch.read)
-        return side.watch.compare(seen, find_agent(side.file.path) is not None)
+        used = self._use()
+        return queries.connections(used.client, used.watch)
 
-    def open_file(self) -> "SpoolFile":
-        """What this process has open; for the other modules of this package."""
-        return self._side().file
+    def publish_and_wait(self, message: "Any", route_key: "Optional[str]", exchange: "Optional[str]", seconds: float) -> "Dict[str, str]":
+        """For ``quickq.api``: publishes, waits up to ``seconds`` for the connected servers, and returns the state at each server."""
+        from . import messages, queries, writer
+        from .errors import QuickqError, SpoolError
+
+        prepared = messages.prepare(message, route_key, exchange, None, None, None, None, None, False, None)
+        used = self._use()
+        ids, answer = writer.add_and_wait(used.client, used.watch, [prepared], seconds)
+        if answer is None or isinstance(answer, QuickqError) or not answer["messages"] or answer["messages"][0] is None:
+            try:
+                return queries.status(used.client, ids[0], ())
+            except SpoolError:
+                return {}  # stored, and delivered and removed already, or the service has just ended: nobody can tell now
+        return queries.states_of(answer["messages"][0])
 
     def close(self) -> None:
-        """Closes what this process has open; a later use opens it again."""
-        side = self._sides.pop(os.getpid(), None)
-        if side is not None:
-            side.file.close()
+        """Closes the connections that no call uses; a later use opens new ones."""
+        if self._used is not None:
+            self._used.client.close()
 
     def __enter__(self) -> "Spool":
         return self
@@ -131,25 +143,38 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        side = getattr(self, "_sides", {}).get(os.getpid())
-        if side is not None:
-            # Whoever collects this may hold the lock for another spool object of the same file: never wait for it here.
-            side.file.close(0)
+    def __reduce__(self) -> "Any":
+        return _again, (self.path, self._socket, self._given)
 
     def __repr__(self) -> str:
         return "Spool({!r})".format(self.path)
 
-    def _side(self) -> _ProcessSide:
-        pid = os.getpid()
-        side = self._sides.get(pid)
-        return side if side is not None and not side.file.forgotten else self._open(pid)
+    def _wait(self, message_id: "Union[str, Iterable[str]]", timeout: "Optional[float]", servers: "Any") -> str:
+        from . import queries
 
-    def _open(self, pid: int) -> _ProcessSide:
-        from .processes import notice_fork
+        used = self._use()
+        return queries.wait(used.client, used.watch, [message_id] if isinstance(message_id, str) else list(message_id), servers, timeout)
 
-        notice_fork()
-        stale = self._sides.get(pid)
-        if stale is not None and stale.file.forgotten:
-            del self._sides[pid]  # an ancestor had this process id
-        return self._sides.setdefault(pid, _ProcessSide(self.path))
+    def _use(self) -> "_Used":
+        used = self._used
+        if used is None:
+            used = self._used = _Used(self.path, self._socket, self._given)
+        return used
+
+
+class _Used:
+    """What a spool needs once it is used."""
+
+    def __init__(self, path: str, socket: "Optional[str]", given: bool) -> None:
+        from .client import Client
+        from .connection_watch import ConnectionWatch
+
+        self.client = Client(path, socket, given)  # type: Client
+        self.watch = ConnectionWatch()  # type: ConnectionWatch
+
+
+def _again(path: str, socket: "Optional[str]", given: bool) -> Spool:
+    """The spool in another process that it was sent to."""
+    spool = Spool(path)
+    spool._socket, spool._given = socket, given
+    return spool

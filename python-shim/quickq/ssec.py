@@ -139,9 +139,11 @@ def _check_word(name: str, word: str) -> None:
 def _warn(unusual: List[str]) -> None:
     if not unusual:
         return
-    from .notices import log
+    from .log import listener
 
+    log = listener()
     for text in unusual:
         if text not in _told:
             _told.add(text)
-            log().warning("%s", text)
+            if log is not None:
+                log.warning("%s", text)

@@ -17,11 +17,9 @@ public sealed class FailingCallTests(ITestOutputHelper output)
     private static bool IsLong => Environment.GetEnvironmentVariable("QUICKQ_LONG") is "1";
 
     [Theory(Timeout = 3_000_000)]
-    [InlineData("quickq-spool", true)]
-    [InlineData("python", true)]
-    [InlineData("quickq-spool", false)]
-    [InlineData("python", false)]
-    public async Task An_add_to_a_spool_that_is_there(string program, bool logIsThere)
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_add_to_a_spool_that_is_there(bool logIsThere)
     {
         int tried = 0, refused = 0;
         foreach (string call in Calls)
@@ -39,7 +37,7 @@ public sealed class FailingCallTests(ITestOutputHelper output)
 
                     // Only calls on the spool's own files: what the program prints is another matter.
                     string[] files = [.. new[] { "", "-wal", "-shm" }.SelectMany(suffix => new[] { "-P", spool.Path + suffix })];
-                    var (injected, failed) = await TryAsync(spool, program, call, error, number, files);
+                    var (injected, failed) = await TryAsync(spool, call, error, number, files);
                     if (!injected)
                     {
                         break;
@@ -51,14 +49,12 @@ public sealed class FailingCallTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{program}: {tried} calls failed, {refused} of these adds were refused");
+        output.WriteLine($"{tried} calls failed, {refused} of these adds were refused");
         Assert.True(tried > 2 && refused > 0, "no call was hit");
     }
 
-    [Theory(Timeout = 3_000_000)]
-    [InlineData("quickq-spool")]
-    [InlineData("python")]
-    public async Task An_add_that_makes_the_spool(string program)
+    [Fact(Timeout = 3_000_000)]
+    public async Task An_add_that_makes_the_spool()
     {
         int tried = 0, refused = 0, step = IsLong ? 1 : 6;
         foreach (string call in Calls.Where(call => call is not "write"))
@@ -66,7 +62,7 @@ public sealed class FailingCallTests(ITestOutputHelper output)
             for (int number = call is "pwrite64" ? Some.Number(1, step) : 1; ; number += call is "pwrite64" ? step : 1)
             {
                 using var spool = new TempSpool();
-                var (injected, failed) = await TryAsync(spool, program, call, Errors[number % 2], number, []);
+                var (injected, failed) = await TryAsync(spool, call, Errors[number % 2], number, []);
                 if (!injected)
                 {
                     break;
@@ -77,22 +73,20 @@ public sealed class FailingCallTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{program}: {tried} calls failed, {refused} of these adds were refused (seed {Some.Seed})");
+        output.WriteLine($"{tried} calls failed, {refused} of these adds were refused (seed {Some.Seed})");
         Assert.True(tried > 4 && refused > 0, "no call was hit");
     }
 
-    private static async Task<(bool Injected, bool Refused)> TryAsync(TempSpool spool, string program, string call, string error, int number, string[] files)
+    private static async Task<(bool Injected, bool Refused)> TryAsync(TempSpool spool, string call, string error, int number, string[] files)
     {
-        string where = string.Create(CultureInfo.InvariantCulture, $"{program}: {error} at {call} number {number}"), trace = spool.File("trace");
-        string[] command = program is "python" ? ["python3", "-m", "quickq", "the message"] : [BuiltPrograms.SpoolCli, "add", "the message"];
+        string where = string.Create(CultureInfo.InvariantCulture, $"{error} at {call} number {number}"), trace = spool.File("trace");
+        string[] command = [BuiltPrograms.SpoolCli, "add", "the message"];
         using var child = ChildProcess.Start(
             "strace",
             ["-f", "-o", trace, .. files, "-e", $"trace={call}", "-e", string.Create(CultureInfo.InvariantCulture, $"inject={call}:error={error}:when={number}"), .. command],
             new Dictionary<string, string?>(StringComparer.Ordinal)
             {
                 ["QUICKQ_SPOOL"] = spool.Path,
-                ["PYTHONPATH"] = BuiltPrograms.PythonPackage,
-                ["PYTHONDONTWRITEBYTECODE"] = "1",
                 ["DOTNET_EnableWriteXorExecute"] = "0", // else the runtime itself needs ftruncate to start
             });
         child.Stdin.Close();

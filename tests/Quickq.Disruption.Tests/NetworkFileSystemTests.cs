@@ -21,7 +21,6 @@ public sealed class NetworkFileSystemTests
 
         foreach (string[] command in (string[][])[
             [BuiltPrograms.SpoolCli, "add", "-t", "some.key", "{}"],
-            ["/usr/bin/python3", "-m", "quickq", "-t", "some.key", "{}"],
             [BuiltPrograms.Agent, "--config", settings]])
         {
             CommandResult refused = await RunAsync(spool, anyFileSystem: false, command);
@@ -43,8 +42,6 @@ public sealed class NetworkFileSystemTests
         {
             ["QUICKQ_SPOOL"] = spool,
             ["QUICKQ_ANY_FILE_SYSTEM"] = anyFileSystem ? "1" : null,
-            ["PYTHONPATH"] = BuiltPrograms.PythonPackage,
-            ["PYTHONDONTWRITEBYTECODE"] = "1",
         });
         child.Stdin.Close();
         int code = await child.WaitForExitAsync(Limit);

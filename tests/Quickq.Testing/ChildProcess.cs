@@ -56,6 +56,7 @@ public sealed partial class ChildProcess : IDisposable
             command.ArgumentList.Add(argument);
         }
 
+        command.Environment.TryAdd("QUICKQ_PROGRAM", BuiltPrograms.SpoolCliPath);
         foreach (var (name, value) in environment ?? new Dictionary<string, string?>(StringComparer.Ordinal))
         {
             command.Environment[name] = value;

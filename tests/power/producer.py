@@ -2,13 +2,15 @@
 
     producer.py KIND COUNT SPOOL MARK [QUICKQ-SPOOL]
 
-KIND: `lines` (one quickq-spool add --lines), `add` (a quickq-spool add for each), `python` (the package), and two that must be caught: `normal` (the
-package with synchronous=NORMAL), `early` (marks before it publishes). Each body ends with its own checksum, so that it can be seen to be whole.
+KIND: `lines` (one quickq-spool add --lines), `add` (a quickq-spool add for each), `python` (the package, and the service that it starts), and two
+that must be caught: `normal` (rows with synchronous=NORMAL), `early` (marks before it publishes). Each body ends with its own checksum, so that it can be seen to be whole.
 """
 
+import fcntl
 import hashlib
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 
@@ -16,6 +18,24 @@ import sys
 def body(dice, number):
     text = "%d.%d.%s" % (os.getpid(), number, "x" * dice.choice((10, 200, 900, 900, 900, 6000, 20000)))
     return text + "|" + hashlib.sha1(text.encode()).hexdigest()
+
+
+def careless(spool, bodies, told):
+    """As any program of the account may do it, but for the sync."""
+    import quickq
+    quickq.publish({})
+    quickq.close()
+    connection = sqlite3.connect(spool, isolation_level=None)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    for number, text in enumerate(bodies):
+        chosen = "%d-%d" % (os.getpid(), number)
+        with open(spool + ".lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            connection.execute("INSERT INTO message (id, body) VALUES (?, ?)", (chosen, text.encode()))
+        told(chosen)
+    connection.close()
+    return 0
 
 
 def main(kind, count, spool, mark, program=None):
@@ -39,10 +59,10 @@ def main(kind, count, spool, mark, program=None):
             told(subprocess.run([program, "add", body(dice, number)], stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout)
         return 0
 
-    from quickq import connecting
     if kind == "normal":
-        connecting._PRAGMAS = ("synchronous=NORMAL",) + connecting._PRAGMAS[1:]
-        connecting._FULL = 1
+        return careless(spool, [body(dice, number) for number in range(count)], told)
+    if program is not None:
+        os.environ["QUICKQ_PROGRAM"] = program
     import quickq
     for number in range(count):
         if kind == "early":

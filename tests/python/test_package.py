@@ -22,10 +22,6 @@ def read(*names):
 
 class Copies(unittest.TestCase):
 
-    def test_the_schema_is_that_of_the_spool_library(self):
-        (master,) = glob.glob(os.path.join(ROOT, "spool", "Schema", "*.sql"))
-        self.assertEqual(read(master), read(PACKAGE, "schema.sql"), "cp {} python-shim/quickq/schema.sql".format(master))
-
     def test_the_table_of_topics_is_that_of_the_spool_library(self):
         self.assertEqual(read(ROOT, "spool", "Ssec", "topics.json"), read(PACKAGE, "topics.json"))
 
@@ -33,6 +29,14 @@ class Copies(unittest.TestCase):
         version = re.search(b"<Version>(.*)</Version>", read(ROOT, "Directory.Build.props")).group(1).decode()
         self.assertEqual(version, quickq.__version__)
         self.assertEqual(read(ROOT, "LICENSE"), read(SHIM, "LICENSE"))
+
+
+class Source(unittest.TestCase):
+
+    def test_nothing_in_it_opens_the_spool(self):
+        for path in glob.glob(os.path.join(SHIM, "**", "*"), recursive=True):
+            if os.path.isfile(path):
+                self.assertNotIn(b"sqlite" + b"3", read(path), path)
 
 
 class Documentation(unittest.TestCase):
@@ -56,8 +60,23 @@ class Start(unittest.TestCase):
         output = subprocess.check_output([sys.executable, "-c", code], env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)))
         new = output.decode().split()
         self.assertIn("quickq", new)
-        self.assertFalse({"sqlite3", "json", "logging", "subprocess", "asyncio", "ctypes", "uuid"} & set(new), new)
+        self.assertFalse({"sqlite3", "json", "logging", "subprocess", "asyncio", "ctypes", "uuid", "socket", "typing", "datetime"} & set(new), new)
         self.assertLess(len(new), 20, new)
+
+    def test_a_first_publish_brings_in_little_more(self):
+        code = (
+            "import os, sys, tempfile, quickq\n"
+            "folder = tempfile.mkdtemp()\n"
+            "quickq.Spool(folder + '/spool.db').publish({})\n"  # starts the service
+            "print(folder)\n")
+        environment = dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE))
+        folder = subprocess.check_output([sys.executable, "-c", code], env=environment).decode().strip()
+        code = (
+            "import sys, quickq\n"
+            "quickq.Spool(sys.argv[1] + '/spool.db').publish({})\n"
+            "print(' '.join(sys.modules))\n")
+        found = subprocess.check_output([sys.executable, "-c", code, folder], env=environment).decode().split()
+        self.assertFalse({"logging", "subprocess", "asyncio", "ctypes", "uuid", "socket", "datetime"} & set(found), found)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,12 @@
-"""Threads, forks, deaths, the lock, and other programs at the same spool."""
+"""Threads, forks, children, closed descriptors, and deaths."""
 
-import fcntl
 import os
-import signal
 import subprocess
 import threading
-import time
 import unittest
 
 import quickq
-from quickq import lock
-from spools import ROOT, SpoolTest, eventually, run_python, start_python
-
-
-def command():
-    """The quickq-spool program, where it is built."""
-    for place in ("dist/bin", "artifacts/bin/Quickq.SpoolCli/debug"):
-        path = os.path.join(ROOT, place, "quickq-spool")
-        if os.path.exists(path):
-            return path
-    return None
+from spools import SpoolTest, descriptors, eventually, run_python, start_python
 
 
 class ThreadsAndForks(SpoolTest):
@@ -58,41 +45,55 @@ class ThreadsAndForks(SpoolTest):
         self.assertEqual([0] * 8, [os.waitpid(pid, 0)[1] for pid in children])
         self.assertEqual(32 * 20 + 8 * 3 * 20, self.count())
 
-    def test_a_fork_finds_nothing_open_and_both_sides_go_on(self):
+    def test_200_threads_publish_at_once_and_few_connections_remain(self):
+        self.make_spool("mq1")
+        before = descriptors()
+        ids = []
+        threads = [threading.Thread(target=lambda: ids.append(self.spool.publish({}))) for _ in range(200)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(ids), [row[0] for row in self.rows("SELECT id FROM message ORDER BY id")])
+        self.assertEqual(200, len(ids))
+        self.assertLess(descriptors() - before, 20)
+
+    def test_a_child_of_fork_uses_no_connection_of_its_parent(self):
+        others = self.sockets()
         self.spool.publish({})
+        mine = self.sockets() - others
+        self.assertEqual(1, len(mine))
         child = os.fork()
         if child == 0:
-            inherited = [target for target in map(self.target, os.listdir("/proc/self/fd")) if "spool.db" in target]
             self.spool.publish({})
-            os._exit(len(inherited))
+            os._exit(1 if mine & self.sockets() else 0)
         self.spool.publish({})
         self.assertEqual(0, os.waitpid(child, 0)[1])
         self.assertEqual(3, self.count())
+        self.assertEqual(mine, self.sockets() - others)
 
     @staticmethod
-    def target(descriptor):
-        try:
-            return os.readlink("/proc/self/fd/" + descriptor)
-        except FileNotFoundError:
-            return ""  # the one that listed the folder
+    def sockets():
+        targets = set()
+        for descriptor in os.listdir("/proc/self/fd"):
+            try:
+                targets.add(os.readlink("/proc/self/fd/" + descriptor))
+            except FileNotFoundError:
+                pass  # the one that listed the folder
+        return {target for target in targets if target.startswith("socket:")}
 
-    def test_a_fork_by_a_library_is_told_that_the_spool_cannot_be_shared(self):
+    def test_a_fork_by_a_library_is_a_fork_too(self):
         code = (
             "import ctypes, os, sys, quickq\n"
             "spool = quickq.Spool(sys.argv[1])\n"
             "spool.publish({'who': 'parent'})\n"
             "if ctypes.PyDLL(None).fork() == 0:\n"
-            "    try:\n"
-            "        spool.publish({'who': 'child'})\n"
-            "    except quickq.SpoolBusy as refusal:\n"
-            "        print(refusal, flush=True)\n"
+            "    spool.publish({'who': 'child'})\n"
             "    os._exit(0)\n"
-            "os.wait()\n"
+            "print(os.wait()[1])\n"
             "spool.publish({'who': 'parent'})\n")
-        code, out, err = run_python(code, self.path)
-        self.assertEqual((0, ""), (code, err))
-        self.assertIn("this process was forked while its parent had the spool", out)
-        self.assertEqual(2, self.count())
+        self.assertEqual((0, "0\n", ""), run_python(code, self.path))
+        self.assertEqual(3, self.count())
 
     def test_a_parent_that_ends_first_takes_nothing_from_its_child(self):
         code = (
@@ -107,7 +108,7 @@ class ThreadsAndForks(SpoolTest):
         child = start_python(code, self.path)
         child.wait(60)
         for _ in range(2):
-            self.assertEqual(0, run_python("import quickq, sys; quickq.Spool(sys.argv[1]).publish({'who': 'other'})", self.path)[0])
+            self.other_process_publishes()
         child.stdin.write(b"go\n")
         child.stdin.flush()
         self.assertEqual(b"done\n", child.stdout.readline())
@@ -115,22 +116,66 @@ class ThreadsAndForks(SpoolTest):
             stream.close()
         eventually("the child has published", lambda: self.count() == 9)
 
-    def test_a_signal_handler_that_publishes_within_a_publish_is_told_so(self):
-        seen = []
+    def test_children_of_multiprocessing_publish_however_they_start(self):
+        code = (
+            "import multiprocessing, os, sys, quickq\n"
+            "if __name__ == '__main__':\n"
+            "    spool = quickq.Spool(sys.argv[1])\n"
+            "    spool.publish({})\n"
+            "    for method in ('fork', 'spawn', 'forkserver'):\n"
+            "        context = multiprocessing.get_context(method)\n"
+            "        children = [context.Process(target=spool.publish, args=({},)) for _ in range(3)]\n"
+            "        for child in children: child.start()\n"
+            "        for child in children: child.join()\n"
+            "        print([child.exitcode for child in children])\n"
+            "    spool.publish({})\n")
+        self.assertEqual((0, "[0, 0, 0]\n" * 3, ""), run_python(code, self.path))
+        self.assertEqual(11, self.count())
 
-        def handler(*_):
-            try:
-                self.spool.publish({"from": "handler"})
-            except quickq.SpoolBusy as refusal:
-                seen.append(str(refusal))
 
+class Descriptors(SpoolTest):
+
+    def test_a_program_that_closes_all_descriptors_keeps_its_own_files(self):
+        code = (
+            "import os, sys, quickq\n"
+            "spool = quickq.Spool(sys.argv[1])\n"
+            "spool.publish({})\n"
+            "os.closerange(3, 256)\n"
+            "mine = [open(os.path.join(sys.argv[2], 'mine%d' % i), 'w+') for i in range(8)]\n"
+            "print(spool.publish({}))\n"
+            "spool.close()\n"
+            "print(spool.publish({}))\n"
+            "del spool\n"
+            "for file in mine:\n"
+            "    file.write('x'); file.flush(); assert os.fstat(file.fileno()).st_size == 1\n")
+        code, out, err = run_python(code, self.path, self.folder)
+        self.assertEqual((0, ""), (code, err))
+        self.assertEqual(2, len(set(out.split()) & {row[0] for row in self.rows("SELECT id FROM message")}))
+        self.assertEqual(3, self.count())
+
+    def test_a_daemon_publishes_after_it_has_closed_everything(self):
+        code = (
+            "import os, sys, quickq\n"
+            "quickq.Spool(sys.argv[1]).publish({})\n"
+            "spool = quickq.Spool(sys.argv[1])\n"
+            "spool.publish({})\n"
+            "if os.fork() == 0:\n"
+            "    os.setsid()\n"
+            "    if os.fork() != 0: os._exit(0)\n"
+            "    os.closerange(3, 256)\n"
+            "    spool.publish({'who': 'daemon'})\n"
+            "    os._exit(0)\n"
+            "os.wait()\n")
+        self.assertEqual((0, "", ""), run_python(code, self.path))
+        eventually("the daemon has published", lambda: self.count() == 3)
+
+    def test_programs_inherit_no_connection(self):
         self.spool.publish({})
-        previous = signal.signal(signal.SIGUSR1, handler)
-        self.addCleanup(signal.signal, signal.SIGUSR1, previous)
-        self.spool._side().file.read(lambda _: os.kill(os.getpid(), signal.SIGUSR1) or time.monotonic())
-        self.assertIn("a signal handler used the spool", seen[0])
-        self.spool.publish({})
-        self.assertEqual(2, self.count())
+        inherited = subprocess.check_output(["ls", "-l", "/proc/self/fd"], close_fds=False)
+        mine = ThreadsAndForks.sockets()
+        self.assertTrue(mine)
+        for socket in mine:
+            self.assertNotIn(socket.encode(), inherited)
 
 
 class Deaths(SpoolTest):
@@ -147,12 +192,26 @@ class Deaths(SpoolTest):
             "import atexit, sys, quickq\n"
             "spool = quickq.Spool(sys.argv[1])\n"
             "atexit.register(lambda: print(spool.publish({'at': 'exit'}), flush=True))\n"
-            "spool.publish({})\n"
+            "if len(sys.argv) > 2: spool.publish({})\n"
             "sys.exit(0)\n")
-        for _ in range(2):
-            code_, out, err = run_python(code, self.path)
+        for arguments in ([], ["before"]):
+            code_, out, err = run_python(code, self.path, *arguments)
             self.assertEqual((0, ""), (code_, err))
             self.assertEqual([(1,)], self.rows("SELECT count(*) FROM message WHERE id = ?", out.strip()))
+
+    def test_threads_that_publish_while_the_interpreter_ends_disturb_nothing(self):
+        code = (
+            "import os, sys, threading, quickq\n"
+            "spool = quickq.Spool(sys.argv[1])\n"
+            "def publish():\n"
+            "    while True: os.write(1, (spool.publish({}) + '\\n').encode())\n"
+            "for _ in range(4): threading.Thread(target=publish, daemon=True).start()\n"
+            "for _ in range(20): spool.publish({})\n")
+        for _ in range(3):
+            code_, out, err = run_python(code, self.path)
+            self.assertEqual((0, ""), (code_, err))
+            self.assertEqual(set(), set(out.split()) - {row[0] for row in self.rows("SELECT id FROM message")})
+        self.spool.publish({})
 
     def test_kills_at_random_moments_lose_nothing_that_was_reported(self):
         code = (
@@ -171,81 +230,6 @@ class Deaths(SpoolTest):
         stored = {row[0] for row in self.rows("SELECT id FROM message")}
         self.assertTrue(reported)
         self.assertEqual(set(), set(reported) - stored)
-
-    def test_an_interrupted_publish_leaves_no_lock_behind(self):
-        self.spool.publish({})
-        with self.assertRaises(KeyboardInterrupt):
-            self.spool._side().file.write(self.interrupt)
-        descriptor = os.open(self.path + ".lock", os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        finally:
-            os.close(descriptor)
-        self.spool.publish({})
-        self.assertEqual(2, self.count())
-
-    @staticmethod
-    def interrupt(cursor):
-        cursor.execute("INSERT INTO message (id, body) VALUES ('half', x'00')")
-        raise KeyboardInterrupt
-
-
-class TheLock(SpoolTest):
-
-    def test_a_writer_waits_for_the_holder_and_goes_on_at_once(self):
-        self.spool.publish({})
-        descriptor = os.open(self.path + ".lock", os.O_RDWR)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        done = []
-        writer = threading.Thread(target=lambda: done.append(self.spool.publish({})))
-        writer.start()
-        eventually("the writer waits for the lock", lambda: any(thread.name == "quickq lock" for thread in threading.enumerate()))
-        self.assertEqual([], done)
-        os.close(descriptor)
-        writer.join(10)
-        self.assertEqual(1, len(done))
-
-    def test_at_the_deadline_the_holder_is_named(self):
-        self.spool.publish({})
-        holder = start_python(
-            "import fcntl, os, sys\nd = os.open(sys.argv[1], os.O_RDWR)\nfcntl.flock(d, fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()",
-            self.path + ".lock")
-        holder.stdout.readline()
-        deadline, lock.WriteLock.acquire.__defaults__ = lock.WriteLock.acquire.__defaults__, (0.2,)
-        try:
-            with self.assertRaises(quickq.SpoolBusy) as caught:
-                self.spool.publish({})
-        finally:
-            lock.WriteLock.acquire.__defaults__ = deadline
-            holder.communicate()
-        self.assertIn("by process {}".format(holder.pid), str(caught.exception))
-        self.spool.publish({})
-        self.assertEqual(2, self.count())
-
-    def test_a_commit_touches_the_lock_file_so_that_the_agent_wakes(self):
-        self.spool.publish({})
-        os.utime(self.path + ".lock", (1, 1))
-        self.spool.publish({})
-        self.assertGreater(os.stat(self.path + ".lock").st_mtime, time.time() - 60)
-
-    def test_a_child_program_does_not_inherit_the_lock(self):
-        self.spool.publish({})
-        inherited = subprocess.check_output(["ls", "-l", "/proc/self/fd"], close_fds=False)
-        self.assertNotIn(b"spool.db", inherited)
-
-    def test_writers_of_both_languages_share_one_spool(self):
-        program = command()
-        if program is None:
-            self.skipTest("quickq-spool is not built")
-        lines = b"".join(b'{"n": %d}\n' % i for i in range(300))
-        others = [subprocess.Popen([program, "add", "--lines", "--spool", self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
-        pythons = [start_python("import quickq, sys\ns = quickq.Spool(sys.argv[1])\nfor i in range(100): s.publish(i)", self.path) for _ in range(2)]
-        for other in others:
-            self.assertEqual(300, len(other.communicate(lines)[0].split()))
-        for python in pythons:
-            self.assertEqual(b"", python.communicate()[1])
-        self.assertEqual([0] * 4, [child.returncode for child in others + pythons])
-        self.assertEqual(800, self.count())
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 import datetime
 import json
 import os
+import pickle
 import re
-import stat
+import signal
 import time
 import traceback
 import unittest
 
 import quickq
+from quickq import client
 from spools import SpoolTest, events
 
 
@@ -64,18 +66,6 @@ class Publishing(SpoolTest):
         self.assertEqual({}, quickq.connections())
         self.assertEqual(3, self.count())
 
-    def test_a_new_spool_is_whole_synced_and_usable_by_its_group(self):
-        before = os.umask(0o077)
-        try:
-            self.spool.publish({})
-        finally:
-            os.umask(before)
-        for name in ("spool.db", "spool.db.lock", "spool.db-wal"):
-            self.assertEqual(0o660, stat.S_IMODE(os.stat(os.path.join(self.folder, name)).st_mode), name)
-        self.assertEqual([], [name for name in os.listdir(self.folder) if ".new." in name])
-        self.assertEqual([(2,)], self.rows("PRAGMA auto_vacuum"))
-        self.assertEqual([("wal",)], self.rows("PRAGMA journal_mode"))
-
     def test_an_empty_file_counts_as_no_spool(self):
         open(self.path, "w").close()
         with self.assertRaises(quickq.SpoolError):
@@ -83,71 +73,29 @@ class Publishing(SpoolTest):
         self.spool.publish({})
         self.assertEqual(1, self.count())
 
-    def test_the_log_of_a_spool_whose_file_was_removed_is_kept_and_not_replayed(self):
-        self.spool.publish({"n": 1})
-        with open(self.path + "-wal", "rb") as log:
-            before = log.read()
-        os.unlink(self.path)  # by another program, while this one has it open
-        with self.assertLogs("quickq", "ERROR") as said:
-            message_id = self.spool.publish({"n": 2})
-        self.assertEqual([(message_id,)], self.rows("SELECT id FROM message"))
-        self.assertEqual([("ok",)], self.rows("PRAGMA integrity_check"))
-        kept = [name for name in os.listdir(self.folder) if ".orphan-" in name and name.endswith("-wal")]
-        self.assertEqual(1, len(kept))
-        self.assertIn(kept[0], said.output[0])
-        with open(os.path.join(self.folder, kept[0]), "rb") as log:
-            self.assertEqual(before, log.read())
+    def test_the_routing_key_has_two_names(self):
+        self.spool.publish({}, routing_key="a")
+        self.spool.publish_many([{}, quickq.Message({}, routing_key="c")], routing_key=lambda _: "b")
+        self.assertEqual([("a",), ("b",), ("c",)], self.rows("SELECT routing_key FROM message ORDER BY seq"))
+        with self.assertRaisesRegex(quickq.InvalidMessage, "both route_key and routing_key are given"):
+            self.spool.publish({}, "a", routing_key="b")
 
-    def test_a_repair_that_was_interrupted_is_undone_by_the_next_who_comes(self):
-        for come in (lambda: self.spool.publish({"n": 2}), lambda: self.spool.status(first)):
-            first = self.spool.publish({"n": 1})
-            self.spool.close()
-            before = self.count()
-            aside = self.path + ".damaged-20260101T000000Z"
-            open(self.path + ".repair", "w").close()
-            os.link(self.path, aside)
-            if os.path.exists(self.path + "-wal"):  # not where this Python checkpoints at close
-                os.rename(self.path + "-wal", aside + "-wal")
-            come()
-            self.assertGreaterEqual(self.count(), before)
-            self.assertEqual([(first,)], self.rows("SELECT id FROM message WHERE id = '{}'".format(first)))
-            self.assertFalse(os.path.exists(self.path + ".repair") or os.path.exists(aside))
+    def test_a_spool_in_a_deep_folder_is_reached(self):
+        folder = os.path.join(self.folder, "f" * 100, "g" * 100)
+        os.makedirs(folder, 0o700)
+        deep = quickq.Spool(os.path.join(folder, "spool.db"))
+        message_id = deep.publish({})
+        self.assertEqual({}, deep.status(message_id))
+        deep.close()
+        self.folder, outer, here = folder, self.folder, os.getcwd()
+        os.chdir(folder)  # the name is too long for a socket
+        self.stop_service()
+        self.folder = outer
+        os.chdir(here)
 
-    def test_a_spool_that_was_moved_aside_gets_nothing_any_more(self):
-        self.spool.publish({"n": 1})
-        self.spool.close()
-        self.spool.publish({"n": 2})
-        aside = os.path.join(self.folder, "aside.db")
-        for suffix in ("", "-wal", "-shm"):
-            if os.path.exists(self.path + suffix):
-                os.rename(self.path + suffix, aside + suffix)
-        message_id = self.spool.publish({"n": 3})
-        self.assertEqual([(message_id,)], self.rows("SELECT id FROM message"))
-        self.assertEqual({}, self.spool.status(message_id))
-
-    def test_a_spool_that_was_replaced_gets_what_comes_then(self):
-        self.spool.publish({"n": 1})
-        other = quickq.Spool(os.path.join(self.folder, "other.db"))
-        other.publish({"n": 2})
-        other.close()
-        for suffix in ("-wal", "-shm"):
-            if os.path.exists(other.path + suffix):
-                os.rename(other.path + suffix, self.path + suffix)
-            elif os.path.exists(self.path + suffix):
-                os.unlink(self.path + suffix)
-        os.rename(other.path, self.path)
-        self.spool.publish({"n": 3})
-        self.assertEqual([(b'{"n": 2}',), (b'{"n": 3}',)], self.rows("SELECT body FROM message ORDER BY seq"))
-
-    def test_the_log_does_not_grow_without_an_agent(self):
-        body = b"x" * 1024 * 1024
-        largest = 0
-        for _ in range(40):
-            self.spool.publish(body)
-            self.spool._side().appender._limits.look_again()  # as if a tenth of a second had passed
-            largest = max(largest, os.stat(self.path + "-wal").st_size)
-        self.assertLess(largest, 12 * 1024 * 1024)
-        self.assertEqual(40, self.count())
+    def test_the_same_id_and_content_is_stored_once(self):
+        self.assertEqual(["i", "i"], [self.spool.publish({"a": 1}, message_id="i") for _ in range(2)])
+        self.assertEqual(1, self.count())
 
 
 class BadInput(SpoolTest):
@@ -186,6 +134,16 @@ class BadInput(SpoolTest):
         self.refused("the time to live must be more than zero", {}, ttl=-1)
         self.refused("the id must have 1 to 255 characters", {}, message_id="x" * 256)
 
+    def test_what_cannot_be_added_at_once_is_refused(self):
+        self.refused("the message has 67,1[0-9]{2},[0-9]{3} bytes, at most 67,108,864 can be added at once", b"x" * 67108864)
+
+    def test_every_error_has_the_one_base_and_can_be_sent_to_another_process(self):
+        for kind in (quickq.InvalidMessage, quickq.SpoolBusy, quickq.SpoolError, quickq.SpoolFull):
+            self.assertTrue(issubclass(kind, quickq.QuickqError))
+            error = pickle.loads(pickle.dumps(kind("Fault", "it failed", "do that", "/path")))
+            self.assertEqual((kind, "Fault", "it failed", "do that", "/path"), (type(error), error.fault, error.message, error.hint, error.path))
+        self.assertTrue(issubclass(quickq.InvalidMessage, ValueError) and issubclass(quickq.InvalidMessage, TypeError))
+
 
 class Trouble(SpoolTest):
 
@@ -193,7 +151,7 @@ class Trouble(SpoolTest):
         with self.assertRaises(kind) as caught:
             (spool or self.spool).publish({})
         self.assertEqual(fault, caught.exception.fault)
-        self.assertRegex(str(caught.exception), pattern)
+        self.assertRegex(str(caught.exception), "(?s)" + pattern)
         self.assertTrue(caught.exception.hint)
 
     def test_a_newer_format_is_neither_written_nor_read(self):
@@ -208,7 +166,7 @@ class Trouble(SpoolTest):
             self.assertEqual("NewerFormat", caught.exception.fault)
 
     def test_the_folder_is_missing(self):
-        self.fails(quickq.SpoolError, "CannotCreate", "the folder .*/none does not exist .*mkdir",
+        self.fails(quickq.SpoolError, "CannotCreate", "the folder .*/none does not exist.*mkdir",
                    quickq.Spool(os.path.join(self.folder, "none", "spool.db")))
 
     def test_it_is_not_a_spool(self):
@@ -219,25 +177,79 @@ class Trouble(SpoolTest):
         os.unlink(self.path)
         self.run_sql("CREATE TABLE theirs (x)")
         self.fails(quickq.SpoolError, "NotASpool", "is not a Quickq spool; it was left as it is")
-        self.assertEqual(["spool.db", "spool.db.lock"], sorted(os.listdir(self.folder)))
 
-    def test_there_is_no_permission(self):
+    def test_a_folder_that_others_may_write_is_refused(self):
+        os.chmod(self.folder, 0o770)
+        self.fails(quickq.SpoolError, "PermissionDenied", "others may write to the folder .*chmod go-w " + self.folder)
+        os.chmod(self.folder, 0o755)
+        self.spool.publish({})
+
+    def test_an_account_without_a_right_is_told_so(self):
         if os.getuid() != 0:
             self.skipTest("needs root, to become somebody else")
         self.spool.publish({})
-        self.spool.close()
-        os.chmod(self.folder, 0o755)
-        child = os.fork()
-        if child == 0:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            try:
-                quickq.Spool(self.path).publish({})
-            except quickq.SpoolError as refusal:
-                os._exit(0 if refusal.fault == "PermissionDenied" and "no permission" in str(refusal) else 1)
-            os._exit(2)
-        self.assertEqual(0, os.waitpid(child, 0)[1])
+        for mode in (0o755, 0o700):
+            os.chmod(self.folder, mode)
+            child = os.fork()
+            if child == 0:
+                os.setgroups([])
+                os.setgid(61934)
+                os.setuid(61934)
+                try:
+                    self.spool.publish({})
+                except quickq.SpoolError as refusal:
+                    os._exit(0 if refusal.fault == "PermissionDenied" and "permission denied" in str(refusal) else 1)
+                os._exit(2)
+            self.assertEqual(0, os.waitpid(child, 0)[1], mode)
+
+    def test_without_the_program_the_package_and_the_wheel_are_named(self):
+        os.environ["QUICKQ_PROGRAM"], before = "/no/such/program", os.environ["QUICKQ_PROGRAM"]
+        try:
+            self.fails(quickq.SpoolError, "NoService", "/no/such/program.*the package quickq .*ssec-quickq.agent.")
+        finally:
+            os.environ["QUICKQ_PROGRAM"] = before
+
+    def test_a_service_that_cannot_start_says_why(self):
+        program = os.path.join(self.folder, "program")
+        with open(program, "w") as script:
+            script.write("#!/bin/sh\necho the reason >&2\nexit 78\n")
+        os.chmod(program, 0o700)
+        os.environ["QUICKQ_PROGRAM"], before = program, os.environ["QUICKQ_PROGRAM"]
+        client._START, usual = 0.1, client._START
+        try:
+            self.fails(quickq.SpoolError, "NoService", "could not be started: the reason")
+        finally:
+            os.environ["QUICKQ_PROGRAM"], client._START = before, usual
+
+    def test_the_socket_of_the_environment_is_asked(self):
+        self.spool.publish({})
+        os.environ["QUICKQ_SOCKET"] = os.path.join(self.folder, "spool.sock")
+        try:
+            self.assertEqual({}, quickq.status(quickq.publish({})))
+            self.assertEqual(2, self.count())
+            self.stop_service()
+            client._CONNECT, usual = 0.1, client._CONNECT
+            with self.assertRaisesRegex(quickq.SpoolBusy, "no spool service listens at"):
+                quickq.publish({})
+            client._CONNECT = usual
+        finally:
+            quickq.close()
+            del os.environ["QUICKQ_SOCKET"]
+
+    def test_a_service_that_does_not_answer_is_busy_and_a_repeat_is_stored_once(self):
+        self.make_spool()
+        pid = self.service()
+        client.ANSWER, usual = 0.5, client.ANSWER
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with self.assertRaisesRegex(quickq.SpoolBusy, "may have been stored, its id is mine") as caught:
+                self.spool.publish({}, message_id="mine")
+            self.assertIn("message_id", caught.exception.hint)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            client.ANSWER = usual
+        self.spool.publish({}, message_id="mine")
+        self.assertEqual(1, self.count())
 
     def test_the_reserve_that_the_agent_gave_up_is_not_for_new_messages(self):
         self.spool.publish({})

@@ -35,13 +35,29 @@ class Status(WithAgent):
         self.assertFalse(quickq.wait(ids))
         self.assertTrue(quickq.wait(ids, None, "mq1"))
 
+    def test_an_outcome_needs_no_waiting_and_details_have_the_reasons(self):
+        message_id = quickq.publish({}, "a.b", exchange="e")
+        self.assertEqual("waiting", quickq.outcome(message_id))
+        self.run_sql("UPDATE delivery SET state = 'rejected', reason = 'too large' WHERE server = 1")
+        self.assertEqual("never", quickq.outcome(message_id))
+        self.assertEqual("waiting", quickq.outcome(message_id, "mq2"))
+        self.settle("mq1", "delivered")
+        self.settle("mq2", "delivered")
+        self.assertEqual("delivered", quickq.outcome([message_id]))
+        found = quickq.details(message_id)
+        self.assertEqual((message_id, "e", "a.b"), (found["id"], found["exchange"], found["routingKey"]))
+        self.assertEqual([("mq1", "delivered", "too large"), ("mq2", "delivered", None)], [
+            (delivery["server"], delivery["state"], delivery["reason"]) for delivery in found["deliveries"]])
+        with self.assertRaisesRegex(quickq.SpoolError, "there is no message none"):
+            quickq.details("none")
+
     def test_a_server_that_is_not_there_is_named(self):
         message_id = quickq.publish({})
         for look in (lambda: quickq.status(message_id, "mq1", "mq9"), lambda: quickq.wait(message_id, 5, "mq9")):
             with self.assertRaises(quickq.SpoolError) as caught:
                 look()
             self.assertEqual("NotFound", caught.exception.fault)
-            self.assertRegex(str(caught.exception), "there is no server mq9 in the spool .*: mq1, mq2")
+            self.assertRegex(str(caught.exception), "(?s)there is no server 'mq9'.*mq1, mq2")
 
     def test_a_wait_sees_connections_change(self):
         self.start_agent(mq1="connected", mq2="reconnecting")
@@ -91,14 +107,15 @@ class Status(WithAgent):
             self.assertTrue(quickq.publish({}))
 
     def test_the_first_publish_says_once_that_no_agent_ever_ran(self):
+        self.run_sql("DELETE FROM server")
         with self.assertLogs("quickq", "WARNING") as logs:
             quickq.publish({})
-            quickq._spool()._side().appender._next_look = 0
+            quickq._spool()._use().watch._next = 0
             quickq.publish({})
         self.assertEqual(1, len([line for line in logs.output if "no agent has ever run" in line]))
 
     def test_nothing_is_printed_unless_the_program_asks(self):
-        code, out, err = run_python("import quickq; quickq.publish({}); quickq.connections()")
+        code, out, err = run_python("import logging, quickq; quickq.publish({}); quickq.connections()")
         self.assertEqual((0, "", ""), (code, out, err))
 
 

@@ -13,6 +13,13 @@ if sys.version_info >= (3, 6): print("%03d.%03d %s" % (sys.version_info[0], sys.
   done | sort -u | cut -d' ' -f2
 }
 
+# What is published needs the program quickq-spool, which the package ssec-quickq-agent or the distribution brings.
+program=${QUICKQ_SPOOL_CLI:-}
+for place in dist/bin artifacts/bin/Quickq.SpoolCli/debug artifacts/bin/Quickq.SpoolCli/debug_net10.0; do
+  [ -n "$program" ] || [ ! -x "$place/quickq-spool" ] || program=$PWD/$place/quickq-spool
+done
+export QUICKQ_PROGRAM=$program
+
 publish='import os, sys, quickq
 assert sys.prefix in quickq.__file__, quickq.__file__
 spool = quickq.Spool(sys.argv[1])
@@ -28,7 +35,8 @@ installs() {
     "$python" -m venv "$place/venv" \
       && "$place/venv/bin/python" -m pip install --no-index --disable-pip-version-check "$@" \
       && (cd / && env -u PYTHONPATH "$place/venv/bin/python" -c "$publish" "$place/spool.db") \
-      && (cd / && echo '{"b": 2}' | env -u PYTHONPATH "$place/venv/bin/python" -m quickq --lines --spool "$place/spool.db")
+      && (cd / && echo '{"b": 2}' | env -u PYTHONPATH "$place/venv/bin/python" -m quickq --lines --spool "$place/spool.db") \
+      && (cd / && env -u PYTHONPATH "$place/venv/bin/python" -m quickq list --json --spool "$place/spool.db") | grep -c routingKey | grep -qx 2
   } > "$work/log" 2>&1
   report "$what installs and publishes" $?
 }
@@ -50,8 +58,8 @@ else
   [ ${#found[@]} = 1 ] || chosen+=("${found[-1]}")
   for python in "${chosen[@]}"; do
     version=$("$python" -c 'import sys; print(sys.version.split()[0])')
-    installs "$python" "Python $version: the wheel" "$work"/one/quickq-*.whl
-    installs "$python" "Python $version: the sdist" "$work"/one/quickq-*.tar.gz
+    installs "$python" "Python $version: the wheel" "$work"/one/ssec_quickq-*.whl
+    installs "$python" "Python $version: the sdist" "$work"/one/ssec_quickq-*.tar.gz
     installs "$python" "Python $version: the folder" ./python-shim
   done
 fi
@@ -59,6 +67,7 @@ fi
 # Whether what pip installed in $work/venv takes a message from the shell and one from Python to a broker. A real one, of its own;
 # whatever is started here ends with the subshell.
 delivers() (
+  unset QUICKQ_PROGRAM  # that of the wheel is found
   folder=$work/delivery keep=no
   mkdir "$folder"
   . packaging/demo-parts.sh
@@ -86,7 +95,7 @@ if [ -z "$programs" ] || [ ${#found[@]} = 0 ]; then
 else
   {
     "${found[-1]}" -m venv "$work/venv" \
-      && "$work/venv/bin/python" -m pip install --no-index --disable-pip-version-check --find-links "$work/one" quickq-agent \
+      && "$work/venv/bin/python" -m pip install --no-index --disable-pip-version-check --find-links "$work/one" "ssec-quickq[agent]" \
       && "$work/venv/bin/quickq-agent" --version && delivers
   } > "$work/log" 2>&1
   report "pip alone, and a broker, make a delivered message" $?

@@ -1,0 +1,94 @@
+"""Which spool is meant, whose it is, and where its service listens."""
+
+import os
+
+from .errors import SpoolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+#: The spool of a host unless another one is named, and the socket of its service.
+DEFAULT = "/var/lib/quickq/spool.db"
+DEFAULT_SOCKET = "/run/quickq/spool.sock"
+
+#: The environment variables that name another spool, and the socket of a service.
+SPOOL_VARIABLE = "QUICKQ_SPOOL"
+SOCKET_VARIABLE = "QUICKQ_SOCKET"
+
+
+def resolve(path: "Optional[str]" = None) -> str:
+    """The given path, else that of the environment, else the default; made absolute."""
+    return os.path.abspath(path or os.environ.get(SPOOL_VARIABLE) or DEFAULT)
+
+
+class Address:
+    """Where to connect: ``socket``. ``path`` is the spool (None: that of the service), ``named`` whether somebody named it;
+    ``own``: it belongs to this account."""
+
+    def __init__(self, path: "Optional[str]", socket: str, own: bool, named: bool = False) -> None:
+        self.path = path
+        self.named = named
+        self.socket = socket
+        self.own = own
+
+    def missing(self, adding: bool) -> "Optional[SpoolError]":
+        """The error for a spool that has neither a folder nor a service."""
+        if self.path is None or os.path.exists(self.socket):
+            return None
+        folder = os.path.dirname(self.path)
+        if os.path.isdir(folder):
+            return None
+        return SpoolError(
+            "CannotCreate" if adding else "NotFound", "the folder {} does not exist".format(folder),
+            "make it (mkdir -m 0700 {}), or name another spool with {}".format(folder, SPOOL_VARIABLE), self.path)
+
+    def denied(self) -> SpoolError:
+        """The error for a socket that this account may not connect to."""
+        if self.socket == DEFAULT_SOCKET:
+            hint = "sudo usermod -aG quickq {}, then log in again".format(_user())
+        else:
+            hint = "run as the owner of the spool, or set {} to the socket of its service".format(SOCKET_VARIABLE)
+        return SpoolError("PermissionDenied", "permission denied: {} may not connect to {}".format(_user(), self.socket), hint, self.path)
+
+
+def locate(path: str, socket: "Optional[str]", given: bool) -> Address:
+    """The address of the spool at ``path``. ``socket`` is that of the environment; it comes before a path that was not ``given``."""
+    if socket and not given:
+        return Address(None, os.path.abspath(socket), False)
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    own = _is_own(folder) and (_is_own(path) or not os.path.lexists(path))
+    if own:
+        _require_tight(folder, path)
+    is_default = path == os.path.realpath(DEFAULT)
+    if socket and not own:
+        service = os.path.abspath(socket)
+    elif is_default and (not own or os.path.exists(DEFAULT_SOCKET)):
+        service = DEFAULT_SOCKET
+    else:
+        service = os.path.join(folder, "spool.sock")
+    return Address(path, service, own, given or bool(os.environ.get(SPOOL_VARIABLE)))
+
+
+def _is_own(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _require_tight(folder: str, path: str) -> None:
+    if os.stat(folder).st_mode & 0o022:
+        raise SpoolError(
+            "PermissionDenied", "others may write to the folder {}: a spool there is not safe".format(folder),
+            "chmod go-w {}".format(folder), path)
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
