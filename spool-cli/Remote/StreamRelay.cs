@@ -39,7 +39,7 @@ internal sealed class StreamRelay(ServiceConnection connection, Descriptor? inpu
 
                 if (kind == FrameKind.Data && payload.Length > 1)
                 {
-                    Write(payload[0] == OutputStream ? streams.OutputDescriptor : streams.ErrorDescriptor, payload[1..]);
+                    WriteStream(payload[0], payload[1..]);
                 }
             }
 
@@ -129,6 +129,24 @@ internal sealed class StreamRelay(ServiceConnection connection, Descriptor? inpu
             _sentOfFirst = 0;
             _inputEnded = true;
             return false;
+        }
+    }
+
+    private void WriteStream(byte stream, ReadOnlySpan<byte> bytes)
+    {
+        if (stream == OutputStream)
+        {
+            Write(streams.OutputDescriptor, bytes);
+            return;
+        }
+
+        try
+        {
+            Write(streams.ErrorDescriptor, bytes);
+        }
+        catch (IOException)
+        {
+            // Standard error is closed or full: the code must still get through.
         }
     }
 

@@ -72,6 +72,22 @@ public sealed partial class ChildProcess : IDisposable
         _process.WaitForExit();
     }
 
+    /// <summary>Feeds it this text, and waits until it ended.</summary>
+    public async Task<CommandResult> EndAsync(string input, TimeSpan limit)
+    {
+        try
+        {
+            await Stdin.WriteAsync(input);
+            Stdin.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading all of its input: its exit code tells.
+        }
+
+        return new CommandResult(await WaitForExitAsync(limit), Stdout, Stderr);
+    }
+
     /// <summary>SIGTERM, and waits for its end; gives the exit code.</summary>
     public Task<int> StopAsync(TimeSpan limit)
     {
