@@ -7,12 +7,13 @@ internal sealed record BenchOptions
 {
     public const string Usage =
         """
-        usage: tests/bench/run.sh [NAME...] [--rounds N] [--messages N] [--seconds N] [--only CONTESTANT]... [--python PATH]... [--long] [--write]
+        usage: tests/bench/run.sh [NAME...] [--rounds N] [--messages N] [--seconds N] [--only CONTESTANT]... [--python PATH]... [--last-release FOLDER] [--long] [--write]
           --rounds N      how often each contestant runs, in turns
           --messages N    how many messages in each run (for `scale`: the largest backlog; for `fleets`: agents)
           --seconds N     how long a run takes, where it goes by time
           --only TEXT     only contestants whose name contains TEXT
-          --python PATH   an interpreter for `python` and `producers`, in place of Debian's
+          --python PATH   an interpreter for `python`, `producers` and `crowd`, in place of Debian's
+          --last-release FOLDER   a checkout of the last release, for `producers`
           --long          the long forms: 5 million in `scale` and `backlog`, the whole hour in `hour`
           --help          this
           --write         puts the tables into docs/performance.md too
@@ -23,6 +24,9 @@ internal sealed record BenchOptions
     public IReadOnlyList<string> Only { get; private init; } = [];
 
     public IReadOnlyList<string> Pythons { get; private init; } = [];
+
+    /// <summary>A checkout of the last release; its Python package is run beside this one's.</summary>
+    public string? LastRelease { get; private init; }
 
     public int? Rounds { get; private init; }
 
@@ -75,6 +79,7 @@ internal sealed record BenchOptions
     {
         ("--only", _) => this with { Only = [.. Only, value] },
         ("--python", _) => this with { Pythons = [.. Pythons, value] },
+        ("--last-release", _) => this with { LastRelease = value },
         ("--rounds", true) => this with { Rounds = number },
         ("--messages", true) => this with { Messages = number },
         ("--seconds", true) => this with { Seconds = number },

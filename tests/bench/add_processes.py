@@ -19,8 +19,8 @@ KEY = "geo.goes.g16.abi.adde.realtime.ncdf.band.end"
 
 
 def contestants(program, folder, url, package):
-    own, theirs, python = (os.path.join(folder, name) for name in ("spool.db", "sqlite3.db", "python.db"))
-    for path in (own, theirs, python):
+    own, theirs, python, served = (os.path.join(folder, name) for name in ("spool.db", "sqlite3.db", "python.db", "served.db"))
+    for path in (own, theirs, python, served):
         subprocess.run([program, "add", "--spool", path, "first"], check=True, stdout=subprocess.DEVNULL)
     statement = "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; INSERT INTO message (routing_key, body) VALUES ('{}', '{}');".format(KEY, BODY)
     code = ("import sqlite3; c = sqlite3.connect('{}', isolation_level=None); c.execute('PRAGMA synchronous=FULL'); "
@@ -29,6 +29,7 @@ def contestants(program, folder, url, package):
     yield "the `sqlite3` program, one durable insert", ["/usr/bin/sqlite3", theirs, statement], {}
     yield "`quickq-spool --version`: only its start", [program, "--version"], {}
     yield "`quickq-spool add`", [program, "add", "--spool", own, "-t", KEY, BODY], {}
+    yield "`quickq-spool add` through the service", [program, "--service", "--spool", served, "add", "-t", KEY, BODY], {}
     yield "`amqp-publish` to a local broker, no confirm", ["/usr/bin/amqp-publish", "-u", url, "-e", "satellite", "-r", KEY, "-p", "-b", BODY], {}
     yield "a `python3` one-liner with sqlite3", ["/usr/bin/python3", "-c", code], {}
     yield "`python3 -m quickq`", ["/usr/bin/python3", "-m", "quickq", "--spool", own, "-t", KEY, BODY], {"PYTHONPATH": package}
@@ -65,6 +66,7 @@ def main():
     folder = tempfile.mkdtemp()
     null = os.open(os.devnull, os.O_WRONLY)
     all_of_them = list(contestants(program, folder, url, package))
+    service = subprocess.Popen([program, "serve", "--spool", os.path.join(folder, "served.db"), "--socket", os.path.join(folder, "spool.sock")])
     seen = {name: [] for name, _, _ in all_of_them}
     for _ in range(rounds):
         for name, command, more in all_of_them:
@@ -75,6 +77,8 @@ def main():
             "Name": name, "Median": percentile(walls, 0.5), "Tenth": percentile(walls, 0.1), "Ninetieth": percentile(walls, 0.9), "Processor": percentile(processor, 0.5)}))
     for _ in range(3):
         print(json.dumps({"Name": "lines", "Median": line_rate(program, folder, count)}))
+    service.terminate()
+    service.wait()
     shutil.rmtree(folder)
 
 

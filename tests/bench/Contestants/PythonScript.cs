@@ -2,7 +2,7 @@ using Quickq.Testing;
 
 namespace Quickq.Bench.Contestants;
 
-/// <summary>A script of this folder in a process of its own, with the package <c>quickq</c> as it stands in the tree.</summary>
+/// <summary>A script of this folder in a process of its own, with the package <c>quickq</c> of this tree.</summary>
 internal static class PythonScript
 {
     /// <summary>Debian's own: it alone sees the packages that apt brought, and it does not start through a wrapper.</summary>
@@ -10,12 +10,12 @@ internal static class PythonScript
 
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
-    /// <summary>Runs it to its end and gives what it printed.</summary>
-    public static async Task<string> RunAsync(string script, IEnumerable<string> arguments, string interpreter = System)
+    /// <summary>Runs it to its end and gives what it printed; with another <paramref name="package"/> in place of this tree's where one is given.</summary>
+    public static async Task<string> RunAsync(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null)
     {
         string path = Path.GetFullPath(Path.Combine(BuiltPrograms.PythonPackage, "..", "tests", "bench", script));
         using ChildProcess child = ChildProcess.Start(
-            interpreter, [path, .. arguments], new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = BuiltPrograms.PythonPackage });
+            interpreter, [path, .. arguments], new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = package ?? BuiltPrograms.PythonPackage });
         child.Stdin.Close();
         int code = await child.WaitForExitAsync(Limit);
         return code == 0 ? child.Stdout : throw new InvalidOperationException($"{script} ended with {code}: {child.Stderr}");
