@@ -11,8 +11,12 @@ using Quickq.Spool;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Systemd;
 
-// The boot story: no core from here on, command line and configuration, the lock of this spool, the spool itself, then the forwarders until a signal.
+// The boot story: from here on SIGHUP ends nothing, there are three streams, no core and no home; then command line and configuration, the lock of this spool, the
+// spool itself, and the forwarders until a signal.
+using var reload = new ReloadRequest();
+StandardStreams.RequireOpen();
 CoreDump.Forbid();
+HomeFolder.Leave();
 AgentCommandLine line = AgentCommandLine.Parse(args, Console.Out, Console.Error);
 if (line.ExitCode is { } said)
 {
@@ -30,6 +34,7 @@ AgentSettings settings = line.Settings!;
 using var logging = AgentLogging.Start(line.Verbosity ?? settings.LogLevel, Console.Error);
 using var notice = SystemdNotice.FromEnvironment(TimeProvider.System);
 ILogger log = logging.Own;
+await using CancellationTokenRegistration limited = stop.Token.Register(() => StopDeadline.Begin(log.StopTookTooLong));
 try
 {
     using SpoolClaim claim = SpoolClaim.Take(settings.Spool.Path);
@@ -52,10 +57,11 @@ try
 
     HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
     builder.Logging.Services.AddSingleton(logging.Factory);
-    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(notice).AddSingleton(TimeProvider.System).AddSingleton<ForwarderService>();
+    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(notice).AddSingleton(reload).AddSingleton(TimeProvider.System).AddSingleton<ForwarderService>();
     builder.Services.AddHostedService(services => services.GetRequiredService<ForwarderService>());
     builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderService.Grace + TimeSpan.FromSeconds(5));
     using IHost host = builder.Build();
+    host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => StopDeadline.Begin(log.StopTookTooLong));
     var service = host.Services.GetRequiredService<ForwarderService>();
     await host.RunAsync(stop.Token);
 

@@ -89,5 +89,12 @@ internal static class SqliteStatements
     }
 
     private static long? ReadNumberOrNull(this SqliteCommand command) =>
-        command.ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value, CultureInfo.InvariantCulture) : null;
+        // As SQLite makes a number of whatever a foreign writer stored; it fails over none.
+        ReadOne(command);
+
+    private static long? ReadOne(SqliteCommand command)
+    {
+        using SqliteDataReader row = command.ExecuteReader();
+        return row.Read() ? row.NumberOrNull(0) : null;
+    }
 }

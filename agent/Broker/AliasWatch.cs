@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Quickq.Agent.Broker;
 
@@ -6,9 +7,10 @@ namespace Quickq.Agent.Broker;
 /// <remarks>
 /// An open connection never learns of it: an alias that operators move to another broker would be followed at the next loss only. Asks every
 /// <see cref="Interval"/>; when the address in use is missing from the answer, asks again after <see cref="Confirmation"/>, and only then says so. No
-/// answer (NXDOMAIN, SERVFAIL, a time-out, also of one address family alone) never counts as missing. At most one move in <see cref="Quiet"/>, so that rotating answers do not flap.
+/// answer (NXDOMAIN, REFUSED, SERVFAIL, a time-out, none of the family of the address in use) never counts as missing; what is said of the other family does not matter. At
+/// most one move in <see cref="Quiet"/>, so that rotating answers do not flap.
 /// </remarks>
-internal sealed class AliasWatch(TimeProvider clock, Func<string, CancellationToken, Task<IReadOnlyList<IPAddress>>> resolve)
+internal sealed class AliasWatch(TimeProvider clock, Func<string, AddressFamily, CancellationToken, Task<IReadOnlyList<IPAddress>>> resolve)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
     public static readonly TimeSpan Confirmation = TimeSpan.FromSeconds(5);
@@ -19,7 +21,7 @@ internal sealed class AliasWatch(TimeProvider clock, Func<string, CancellationTo
     private long? _lastMove;
 
     public AliasWatch(TimeProvider clock)
-        : this(clock, (host, stopping) => HostLookup.ResolveWhollyAsync(host, Deadline, clock, stopping))
+        : this(clock, (host, family, stopping) => HostLookup.ResolveAsync(host, family, Deadline, clock, stopping))
     {
     }
 
@@ -54,7 +56,7 @@ internal sealed class AliasWatch(TimeProvider clock, Func<string, CancellationTo
         try
         {
             IPAddress wanted = Plain(address);
-            return (await resolve(host, stopping)).All(found => !Plain(found).Equals(wanted));
+            return (await resolve(host, wanted.AddressFamily, stopping)).All(found => !Plain(found).Equals(wanted));
         }
         catch (BrokerUnavailableException)
         {

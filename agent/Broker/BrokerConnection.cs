@@ -27,6 +27,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private readonly BrokerDeadlines _deadlines;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _givenUp = new();
+    private readonly CancellationToken _over;
     private readonly TaskCompletionSource<string> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private readonly ServerSettings _settings;
@@ -44,6 +45,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
         Host = host;
         (_client, _socket, _endpoint, _settings, _deadlines, _time) = (client, socket, endpoint, settings, deadlines, time);
 
+        _over = _givenUp.Token;
         _blockedLink = new BlockedLinkWatch(socket, settings.Heartbeat, time, GiveUp);
 
         // First of all handlers, and never removed: the client tells a loss to one after the other and may hang in the next.
@@ -90,7 +92,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     public async Task<ConfirmedPublisher> OpenPublisherAsync(IConfirmListener listener, CancellationToken stopping)
     {
         var channel = Interlocked.Exchange(ref _firstChannel, null) is { IsOpen: true } first ? first : await OpenChannelAsync(stopping);
-        var publisher = new ConfirmedPublisher(this, channel, listener, _client.FrameMax, _givenUp.Token);
+        var publisher = new ConfirmedPublisher(this, channel, listener, _client.FrameMax, _over);
         lock (_gate)
         {
             _publishers.Add(publisher);
@@ -151,7 +153,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
             await BoundedAsync(_client.CloseAsync(Constants.ReplySuccess, "closed by the agent", _deadlines.Close, abort: true, CancellationToken.None), _deadlines.Close);
         }
 
-        End("closed by the agent");
+        CutOff("closed by the agent");
         await BoundedAsync(_client.DisposeAsync().AsTask(), TimeSpan.FromSeconds(1));
         _givenUp.Dispose();
     }
@@ -171,7 +173,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     internal async Task CloseChannelAsync(IChannel channel)
     {
-        if (!Lost.IsCompleted && !await BoundedAsync(channel.DisposeAsync().AsTask(), _deadlines.Close))
+        // A broker that blocks us reads nothing: the channel goes with the connection.
+        if (!Lost.IsCompleted && BlockedReason is null && !await BoundedAsync(Task.WhenAny(channel.DisposeAsync().AsTask(), Lost), _deadlines.Close))
         {
             GiveUp($"a channel did not close within {_deadlines.Close.TotalSeconds:0.#} s");
         }
@@ -189,7 +192,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private async Task<T> BoundedCallAsync<T>(Func<CancellationToken, Task<T>> call, string breach, CancellationToken stopping)
     {
         using var expiry = new CancellationTokenSource(_deadlines.OpenChannel, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token, _givenUp.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token, _over);
         try
         {
             return await call(either.Token).WaitAsync(either.Token);
@@ -241,7 +244,10 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>A deadline is broken. The client may hang: what it does from here on is of no interest, and its socket is cut under it.</summary>
     internal void GiveUp(string reason) => End(reason, givenUp: true);
 
-    private void End(string reason, bool givenUp = false)
+    /// <summary>Ends it at once, whatever waits for it: nobody needs it any more. Does nothing when it is lost already.</summary>
+    internal void CutOff(string reason) => End(reason, givenUp: false);
+
+    private void End(string reason, bool givenUp)
     {
         Lose(reason, givenUp);
         _socket.Cut();
@@ -284,9 +290,9 @@ internal sealed class BrokerConnection : IAsyncDisposable
             // It hangs. The caller cuts the socket, which ends it.
             return false;
         }
-        catch (Exception failure) when (failure is RabbitMQClientException or IOException or ObjectDisposedException or OperationCanceledException or InvalidOperationException)
+        catch (Exception)
         {
-            // The connection broke while it was closed: it is closed.
+            // The connection broke while it was closed, in whatever way: it is closed.
             return true;
         }
     }

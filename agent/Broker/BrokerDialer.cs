@@ -140,6 +140,8 @@ internal sealed class BrokerDialer
             RequestedHeartbeat = _settings.Heartbeat,
             HandshakeContinuationTimeout = _deadlines.Handshake,
             ContinuationTimeout = _deadlines.OpenChannel,
+            RequestedFrameMax = InboundFrames.LargestFrame,
+            MaxInboundMessageBodySize = InboundFrames.LargestFrame,
             // Our own loop connects again: the client's stops for good at the first refused password.
             AutomaticRecoveryEnabled = false,
             TopologyRecoveryEnabled = false,

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 
 namespace Quickq.Agent.Broker;
 
@@ -23,6 +24,7 @@ internal sealed class BrokerStream : NetworkStream
     public const int LargestGathered = 16 * 1024;
 
     private readonly Stream _inner;
+    private readonly InboundFrames _inbound = new();
     private readonly Lock _gate = new();
 
     // Guarded by the gate.
@@ -55,9 +57,31 @@ internal sealed class BrokerStream : NetworkStream
         }
     }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _inner.ReadAsync(buffer, cancellationToken);
+    /// <summary>What the server sent, as far as the client library may see it (<see cref="InboundFrames"/>).</summary>
+    /// <exception cref="BrokerProtocolException">The server sent what would harm the library.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(buffer.Length, InboundFrames.MostKeptBack);
+        while (true)
+        {
+            int kept = _inbound.Restore(buffer.Span);
+            int count = await _inner.ReadAsync(buffer[kept..], cancellationToken);
+            if (count == 0)
+            {
+                return 0;
+            }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => _inner.ReadAsync(buffer, offset, count, cancellationToken);
+            int passed = _inbound.Pass(buffer.Span[..(kept + count)]);
+            if (passed > 0)
+            {
+                return passed;
+            }
+        }
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {

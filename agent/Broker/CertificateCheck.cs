@@ -14,6 +14,9 @@ internal sealed class CertificateCheck : IDisposable
 {
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
 
+    /// <summary>In bytes: the authorities of a whole system are a quarter of a megabyte.</summary>
+    private const int LargestFile = 4 << 20;
+
     private readonly string _host;
     private readonly TimeProvider _time;
     private readonly X509Certificate2Collection? _authorities;
@@ -116,14 +119,16 @@ internal sealed class CertificateCheck : IDisposable
         return names.Count == 0 ? certificate.Subject : string.Join(", ", names);
     }
 
+    private static string ReadPem(string file) => StrictText.Read(RegularFile.Read(file, LargestFile));
+
     private static X509Certificate2Collection ReadAuthorities(string file)
     {
         var authorities = new X509Certificate2Collection();
         try
         {
-            authorities.ImportFromPemFile(file);
+            authorities.ImportFromPem(ReadPem(file));
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             throw new BrokerUnavailableException($"tls.ca: {file} cannot be read: {unreadable.Message}", unreadable);
         }
@@ -136,12 +141,13 @@ internal sealed class CertificateCheck : IDisposable
         var own = new X509Certificate2Collection();
         try
         {
-            own.ImportFromPemFile(file);
+            string certificates = ReadPem(file);
+            own.ImportFromPem(certificates);
             using var bare = own.Count > 0 ? own[0] : null;
-            own[0] = X509Certificate2.CreateFromPemFile(file, keyFile);
+            own[0] = X509Certificate2.CreateFromPem(certificates, keyFile is null ? certificates : ReadPem(keyFile));
             return own;
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             throw new BrokerUnavailableException($"tls.cert: {file}{(keyFile is null ? "" : $" and {keyFile}")} cannot be read: {unreadable.Message}", unreadable);
         }

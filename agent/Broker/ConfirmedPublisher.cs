@@ -84,6 +84,12 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
             // The token is given twice: to the client, which should end then, and here, should it not.
             await taking.AsTask().WaitAsync(_abandoned);
         }
+        catch (Exception failure) when (failure is WireFormattingException or ArgumentException or OverflowException)
+        {
+            // The client could not put it into frames: nothing of it was written, and the broker does not count it.
+            NextTag--;
+            throw new UnsendableMessageException($"it has no form in AMQP: {failure.Message.ReplaceLineEndings(" ")}");
+        }
         catch (Exception failure) when (failure is AlreadyClosedException or OperationCanceledException or System.Threading.Channels.ChannelClosedException or IOException or ObjectDisposedException)
         {
             throw new BrokerUnavailableException(_connection.ReasonAfter(failure, _closedReason), failure);

@@ -34,6 +34,7 @@ internal static class ConnectFailure
         {
             var words = cause switch
             {
+                BrokerProtocolException foreign => $"{endpoint} {foreign.Message}",
                 AuthenticationFailureException refused => Refusal(endpoint, settings, AccessRefused, refused.Message),
                 AuthenticationException wrong => $"{endpoint}: TLS failed: {wrong.InnerException?.Message ?? wrong.Message}{ClientCertificateHint(tls)}",
                 OperationInterruptedException { ShutdownReason: { ReplyCode: > 0 } reason } => Refusal(endpoint, settings, reason.ReplyCode, reason.ReplyText),

@@ -12,15 +12,12 @@ internal static class HostLookup
         IPAddress.TryParse(host, out var literal) ? [literal] : Found(host, await AskAsync(host, AddressFamily.Unspecified, deadline, time, stopping));
 
     /// <summary>
-    /// As <see cref="ResolveAsync"/>, but half an answer is none: where one family's addresses came and the servers fell silent over the other's,
-    /// the system's resolver gives what it has, and an address in use would seem to be gone.
+    /// All addresses of one family. What the name servers say of the other family is not even asked: some answer for A and refuse AAAA, and the system's resolver,
+    /// asked for both, then gives what it has.
     /// </summary>
-    public static async Task<IReadOnlyList<IPAddress>> ResolveWhollyAsync(string host, TimeSpan deadline, TimeProvider time, CancellationToken stopping) =>
-        Found(host,
-        [
-            .. await AskAsync(host, AddressFamily.InterNetwork, deadline, time, stopping),
-            .. await AskAsync(host, AddressFamily.InterNetworkV6, deadline, time, stopping),
-        ]);
+    /// <exception cref="BrokerUnavailableException">There is none, or nobody says in time.</exception>
+    public static async Task<IReadOnlyList<IPAddress>> ResolveAsync(string host, AddressFamily family, TimeSpan deadline, TimeProvider time, CancellationToken stopping) =>
+        Found(host, await AskAsync(host, family, deadline, time, stopping));
 
     private static IReadOnlyList<IPAddress> Found(string host, IReadOnlyCollection<IPAddress> addresses) =>
         addresses.Count > 0 ? [.. addresses.Distinct()] : throw new BrokerUnavailableException($"the name {host} does not resolve");

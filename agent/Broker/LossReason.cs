@@ -46,6 +46,7 @@ internal static class LossReason
         {
             var words = cause switch
             {
+                BrokerProtocolException foreign => $"the server {foreign.Message}",
                 SocketException socket => Describe(socket.SocketErrorCode, unacknowledged),
                 EndOfStreamException { Message: var message } when message.StartsWith("Heartbeat missing", StringComparison.Ordinal) =>
                     $"{NoSignOfLife(2 * heartbeat)} (heartbeat {heartbeat.TotalSeconds:0} s)",

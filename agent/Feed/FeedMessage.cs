@@ -5,7 +5,7 @@ namespace Quickq.Agent.Feed;
 /// Its body is taken out to be sent and is not kept until the confirm: with many large messages in flight that would be most of the agent's memory, and the
 /// garbage collector would move it about. Who must send it again reads it again (<see cref="SpoolFeed.ReadBody"/>).
 /// </remarks>
-internal sealed class FeedMessage(long seq, string id, string? exchange, string routingKey, string properties, long? expiresAt, long createdAt, byte[] body)
+internal sealed class FeedMessage(long seq, string id, string? exchange, string routingKey, string properties, long? expiresAt, long createdAt, byte[] body, string? fault = null)
 {
     private byte[]? _body = body;
 
@@ -25,6 +25,12 @@ internal sealed class FeedMessage(long seq, string id, string? exchange, string 
 
     /// <summary>The length of the body, whoever has it.</summary>
     public int BodyBytes { get; } = body.Length;
+
+    /// <summary>What it takes in memory, about: headers and keys count like bodies.</summary>
+    public int Bytes { get; } = body.Length + properties.Length + routingKey.Length;
+
+    /// <summary>Why the row is no message that could be sent, whatever else it says; null nearly always.</summary>
+    public string? Fault { get; } = fault;
 
     /// <summary>Hands out the body, once.</summary>
     /// <exception cref="InvalidOperationException">It was taken before.</exception>

@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Spool;
+using SQLitePCL;
 
 namespace Quickq.Agent.Feed;
 
@@ -10,9 +11,12 @@ namespace Quickq.Agent.Feed;
 /// </remarks>
 internal sealed class SpoolFeed : IDisposable
 {
+    private const string Columns = "m.seq, m.id, m.exchange, m.routing_key, m.properties, m.expires_at, m.created_at, m.body";
+
     private const string SelectPage =
+        "SELECT " + Columns +
         """
-        SELECT m.seq, m.id, m.exchange, m.routing_key, m.properties, m.expires_at, m.created_at, m.body
+
         FROM delivery AS d CROSS JOIN message AS m ON m.seq = d.message
         WHERE d.server = $server AND d.state = 'pending' AND d.message > $after AND d.message < $barrier /*but*/
         ORDER BY d.message LIMIT $count
@@ -23,8 +27,7 @@ internal sealed class SpoolFeed : IDisposable
     private const string SelectLast =
         "SELECT max(message) FROM delivery WHERE server = $server AND state = 'pending' AND message > $after AND message < $barrier";
 
-    // By the id too: should another spool have taken the place of this one, its messages have the same numbers.
-    private const string SelectBody = "SELECT body FROM message WHERE seq = $seq AND id = $id";
+    private const string SelectBody = "SELECT id, body FROM message WHERE seq = $seq";
 
     private const string SelectMarks =
         """
@@ -36,11 +39,18 @@ internal sealed class SpoolFeed : IDisposable
     /// <summary>After a failure to read.</summary>
     public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
+    /// <summary>SQLITE_LIMIT_LENGTH: SQLite reads no longer text or blob.</summary>
+    private const int LengthLimit = 0;
+
     private readonly long _server;
     private readonly SpoolFile _file;
     private SqliteConnection? _preparedFor;
     private SqliteCommand _selectPage = null!;
     private SqliteCommand _selectPageBut = null!;
+
+    // Where the next row is too large to be read: only its number.
+    private SqliteCommand _selectNext = null!;
+    private SqliteCommand _selectNextBut = null!;
 
     public SpoolFeed(string path, long server)
     {
@@ -49,7 +59,10 @@ internal sealed class SpoolFeed : IDisposable
     }
 
     /// <summary>The sequence number up to which messages were handed out.</summary>
-    public long Position { get; private set; }
+    public long Position { get; private set; } = long.MinValue;
+
+    /// <summary>No column that takes more bytes than this is read; its message is handed out as one that cannot be sent.</summary>
+    public Func<long> LargestBytes { get; init; } = () => int.MaxValue;
 
     /// <summary>What the spool says about this server now; null when it does not know the server.</summary>
     public FeedMarks? ReadMarks() =>
@@ -64,7 +77,7 @@ internal sealed class SpoolFeed : IDisposable
         }
 
         LimitCache(_file);
-        Position = 0;
+        GoBackToStart();
         return true;
     }
 
@@ -74,9 +87,10 @@ internal sealed class SpoolFeed : IDisposable
     public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
     {
         Prepare();
+        _ = raw.sqlite3_limit(_file.Connection.Handle!, LengthLimit, (int)Math.Min(int.MaxValue, LargestBytes()));
         if (but.Count == 0)
         {
-            return Read(_selectPage, maxCount, maxBytes, barrier);
+            return Read(_selectPage, _selectNext, maxCount, maxBytes, barrier);
         }
 
         // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
@@ -84,7 +98,8 @@ internal sealed class SpoolFeed : IDisposable
         try
         {
             long after = Position;
-            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", but.ToJsonList()), maxCount, maxBytes, barrier);
+            string others = but.ToJsonList();
+            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", others), _selectNextBut.Set("$but", others), maxCount, maxBytes, barrier);
             if (page.Count == 0 && _file.Connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
             {
                 // All that is left is passed by: not to be looked through again at every change of the spool.
@@ -101,32 +116,77 @@ internal sealed class SpoolFeed : IDisposable
 
     /// <summary>The body of a message that was handed out before; null when the spool has the message no more.</summary>
     public byte[]? ReadBody(FeedMessage message) =>
-        _file.Connection.ReadRows(SelectBody, row => row.GetFieldValue<byte[]>(0), ("$seq", message.Seq), ("$id", message.Id)).SingleOrDefault();
+        _file.Connection.ReadRows(
+            SelectBody,
+            // Should another spool have taken the place of this one, its messages have the same numbers.
+            row => string.Equals(row.GetString(0), message.Id, StringComparison.Ordinal) ? row.GetFieldValue<byte[]>(1) : null,
+            ("$seq", message.Seq)).SingleOrDefault();
 
     /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
     public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
 
+    /// <summary>Looks again at everything.</summary>
+    public void GoBackToStart() => Position = long.MinValue;
+
     public void Dispose() => _file.Dispose();
 
-    private List<FeedMessage> Read(SqliteCommand select, int maxCount, long maxBytes, long barrier)
+    private List<FeedMessage> Read(SqliteCommand select, SqliteCommand selectNext, int maxCount, long maxBytes, long barrier)
     {
-        select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount);
-        using SqliteDataReader row = select.ExecuteReader();
         var page = new List<FeedMessage>(Math.Min(maxCount, 256));
-        long bytes = 0;
-        while (bytes < maxBytes && row.Read())
+        try
         {
-            FeedMessage message = ReadMessage(row);
-            page.Add(message);
-            bytes += message.BodyBytes;
-            Position = message.Seq;
+            select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount);
+            using SqliteDataReader row = select.ExecuteReader();
+            long bytes = 0;
+            while (bytes < maxBytes && row.Read())
+            {
+                FeedMessage message = ReadMessage(row);
+                page.Add(message);
+                bytes += message.Bytes;
+                Position = message.Seq;
+            }
+        }
+        catch (SqliteException tooLarge) when (tooLarge.SqliteErrorCode == raw.SQLITE_TOOBIG)
+        {
+            // The one behind the last that was read; the next page begins with it.
+            if (page.Count == 0)
+            {
+                page.Add(ReadTooLarge(selectNext, barrier));
+                Position = page[0].Seq;
+            }
         }
 
         return page;
     }
 
-    private static FeedMessage ReadMessage(SqliteDataReader row) => new(
-        row.GetInt64(0), row.GetString(1), row.TextOrNull(2), row.GetString(3), row.GetString(4), row.NumberOrNull(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
+    /// <summary>Any value may stand in any column, since any program may write rows: what cannot be sent is told with the message, and costs no other one anything.</summary>
+    private static FeedMessage ReadMessage(SqliteDataReader row)
+    {
+        long seq = row.GetInt64(0);
+        try
+        {
+            // Of a text or a blob SQLite would make the number 0, and the message would be over.
+            if (!row.IsDBNull(5) && row.GetFieldType(5) is { } type && type != typeof(long) && type != typeof(double))
+            {
+                return Unreadable(seq, row.GetString(1), "its expires_at in the spool is no number");
+            }
+
+            return new FeedMessage(seq, row.GetString(1), row.TextOrNull(2), row.GetString(3), row.GetString(4), row.NumberOrNull(5), row.GetInt64(6), row.GetFieldValue<byte[]>(7));
+        }
+        catch (Exception odd) when (odd is not SqliteException)
+        {
+            return Unreadable(seq, FormattableString.Invariant($"number {seq}"), $"its row in the spool cannot be read: {odd.Message}");
+        }
+    }
+
+    private FeedMessage ReadTooLarge(SqliteCommand selectNext, long barrier)
+    {
+        long seq = selectNext.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", 1).ReadNumber();
+        string id = _file.Connection.ReadRows("SELECT CAST(substr(CAST(id AS BLOB), 1, 255) AS TEXT) FROM message WHERE seq = $seq", row => row.GetString(0), ("$seq", seq)).Single();
+        return Unreadable(seq, id, $"it takes more than {ByteSize.Format(LargestBytes())}, which nobody could add by 'quickq-spool add'");
+    }
+
+    private static FeedMessage Unreadable(long seq, string id, string fault) => new(seq, id, exchange: null, "", "{}", expiresAt: null, createdAt: 0, [], fault);
 
     private static FeedMarks ReadMarks(SqliteDataReader row) => new(row.GetInt64(0) != 0, row.NumberOrNull(1), row.GetInt64(2), row.GetInt64(3) != 0);
 
@@ -140,6 +200,9 @@ internal sealed class SpoolFeed : IDisposable
         _selectPage = _file.Connection.Prepare(SelectPage, "$server", "$after", "$barrier", "$count");
         _selectPageBut = _file.Connection.Prepare(
             SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
+        _selectNext = _file.Connection.Prepare(SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal), "$server", "$after", "$barrier", "$count");
+        _selectNextBut = _file.Connection.Prepare(
+            SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal).Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
         _preparedFor = _file.Connection;
     }
 

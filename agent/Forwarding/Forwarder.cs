@@ -1,6 +1,5 @@
 using System.Net;
 using Quickq.Agent.Broker;
-using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
 using Quickq.Spool;
@@ -20,8 +19,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private readonly RetrySchedule _schedule = RetrySchedule.ForConnecting(parts.Random);
     private readonly AliasWatch _alias = new(parts.Clock);
     private readonly InFlightWindow _window = new(parts.ServerId, settings.Window, settings.WindowBytes);
-    private string _reported = "";
-    private string? _reportedError;
+    private readonly ServerState _state = new(settings, parts);
     private IPEndPoint? _lost;
     private int _givenUpCount;
 
@@ -31,7 +29,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         int failures = 0;
         var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System) { Step = parts.Pulse.Beat };
         var lanes = new LaneSet(settings, parts, _window, stopTaking);
-        using var pump = new Pump(settings, parts, _window, lanes, ReportState);
+        using var pump = new Pump(settings, parts, _window, lanes, _state);
         while (!stopTaking.IsCancellationRequested)
         {
             TimeSpan delay;
@@ -49,17 +47,27 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
                 failures++;
                 delay = _schedule.DelayAfter(failures);
                 LogUnreachable(unavailable.Message, delay, failures);
-                ReportState("reconnecting", endpoint: null, unavailable.Message);
+                _state.Report("reconnecting", unavailable.Message);
             }
             catch (OperationCanceledException) when (stopTaking.IsCancellationRequested)
             {
                 break;
             }
+            catch (Exception fault)
+            {
+                // Whatever it was, a server's doing or a fault of ours: it costs this server its connection, and nobody else anything.
+                failures++;
+                delay = _schedule.DelayAfter(failures);
+                lanes.ConnectionLost();
+                _window.LeaveUnsettled();
+                parts.Log.ServerFault(settings.Name, fault);
+                _state.Report("reconnecting", $"internal fault: {fault.Message.ReplaceLineEndings(" ")}");
+            }
 
             await WaitAsync(delay, stopTaking);
         }
 
-        ReportState("disconnected", endpoint: null, error: null);
+        _state.Report("disconnected");
         parts.Pulse.Waits("for the ledger");
         await _window.WaitUntilEmptyAsync();
         parts.Ledger.Remove(_window);
@@ -73,11 +81,16 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         parts.Log.Connected(settings.Name, connection.Endpoint);
         string? reason = null;
         using var stopReading = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
-        Task<bool> move = StopWhenMovedAsync(connection, stopReading);
+
+        // What hangs ends then, a publish that the broker does not read as well as a confirm that does not come.
+        using var tooLate = CancellationTokenSource.CreateLinkedTokenSource(abandon);
+        await using CancellationTokenRegistration cut = tooLate.Token.Register(() => connection.CutOff("stopped before every confirm had come"));
+        Task<bool> move = StopWhenMovedAsync(connection, stopReading, tooLate);
         try
         {
             await pump.RunAsync(connection, stopReading.Token);
-            await AwaitConfirmsAsync(connection, stopTaking, abandon);
+            parts.Pulse.Waits("for confirms", ForwarderService.Grace);
+            await Task.WhenAny(_window.WaitUntilEmptyAsync(), connection.Lost);
         }
         catch (BrokerUnavailableException unavailable)
         {
@@ -110,7 +123,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
                     parts.Log.SendsAgain(settings.Name, unknown);
                 }
 
-                ReportState("reconnecting", endpoint: null, reason);
+                _state.Report("reconnecting", reason);
             }
         }
 
@@ -118,12 +131,13 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         return await move;
     }
 
-    private async Task<bool> StopWhenMovedAsync(BrokerConnection connection, CancellationTokenSource stopReading)
+    private async Task<bool> StopWhenMovedAsync(BrokerConnection connection, CancellationTokenSource stopReading, CancellationTokenSource tooLate)
     {
         try
         {
             await _alias.WaitUntilMovedAsync(connection.Host, connection.Peer.Address, stopReading.Token);
             parts.Log.AliasMoved(settings.Name, connection.Host, connection.Endpoint);
+            tooLate.CancelAfter(ForwarderService.Grace);
             await stopReading.CancelAsync();
             return true;
         }
@@ -133,47 +147,14 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
     }
 
-    /// <summary>Reading has stopped, and what is out gets the time to be confirmed: a stop the agent's grace, a move as much.</summary>
-    private async Task AwaitConfirmsAsync(BrokerConnection connection, CancellationToken stopTaking, CancellationToken abandon)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-        if (!stopTaking.IsCancellationRequested)
-        {
-            limit.CancelAfter(ForwarderService.Grace);
-        }
-
-        parts.Pulse.Waits("for confirms", ForwarderService.Grace);
-        try
-        {
-            await Task.WhenAny(_window.WaitUntilEmptyAsync(), connection.Lost).WaitAsync(limit.Token);
-        }
-        catch (OperationCanceledException) when (!abandon.IsCancellationRequested)
-        {
-            // A move: what is unconfirmed is sent again to the new address.
-        }
-    }
-
     private void LogUnreachable(string reason, TimeSpan delay, int failures)
     {
         // One line for each new reason, not one for each attempt.
         parts.Log.NextAttempt(settings.Name, delay.TotalSeconds);
-        if (failures == 1 || !string.Equals(reason, _reportedError, StringComparison.Ordinal))
+        if (failures == 1 || _state.IsNews(reason))
         {
             parts.Log.ConnectFailed(settings.Name, reason);
         }
-    }
-
-    private void ReportState(string state, string? endpoint, string? error)
-    {
-        string now = $"{state} {endpoint}";
-        if (string.Equals(now, _reported, StringComparison.Ordinal) && (error is null || string.Equals(error, _reportedError, StringComparison.Ordinal)))
-        {
-            return;
-        }
-
-        (_reported, _reportedError) = (now, error ?? _reportedError);
-        var record = new ConnectionRecord(parts.ServerId, state, endpoint, parts.Clock.NowMicroseconds(), error is null ? null : EventText.WithoutPasswords(error));
-        parts.Ledger.Post(record.Write_NeedsTransaction);
     }
 
     private async Task WaitAsync(TimeSpan delay, CancellationToken stopTaking)

@@ -12,4 +12,7 @@ internal sealed record ForwarderParts(
 {
     /// <summary>What says whether a message's time is over; one for the whole agent.</summary>
     public required ExpiryClock Expiry { get; init; }
+
+    /// <summary>The largest body that is read from the spool; a message with a larger one is rejected.</summary>
+    public required Func<long> MaxBodyBytes { get; init; }
 }

@@ -15,7 +15,7 @@ namespace Quickq.Agent.Forwarding;
 /// bug: then the service faults, the process ends, and systemd starts it again; nothing is lost by that.
 /// </remarks>
 internal sealed class ForwarderService(
-    AgentSettings settings, AgentCommandLine line, AgentLogging logging, SystemdNotice notice, TimeProvider clock, ILogger<ForwarderService> log)
+    AgentSettings settings, AgentCommandLine line, AgentLogging logging, SystemdNotice notice, ReloadRequest reload, TimeProvider clock, ILogger<ForwarderService> log)
     : BackgroundService
 {
     /// <summary>How long a stop waits for confirms.</summary>
@@ -31,7 +31,7 @@ internal sealed class ForwarderService(
         string path = settings.Spool.Path;
         using var ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(NextRandom), clock, log);
         using var signal = new SpoolSignal(path);
-        using var watch = new SettingsWatch(line.ConfigPath);
+        using var watch = new SettingsWatch(line.ConfigPath, reload);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
         var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
@@ -51,24 +51,31 @@ internal sealed class ForwarderService(
         Task damageIsWatched = new DamageWatch(path, ledger.Health, clock, log).RunAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task first = await Task.WhenAny([watch.Changed.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
+            Task first = await Task.WhenAny([reload.Next, ledger.Health.Replaced.Next, Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken), upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
             if (first.IsFaulted)
             {
                 await first;
             }
 
-            if (ledger.Health.Replaced.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+            try
             {
-                ledger.Health.Replaced.Reset();
-                await forwarders.FollowReplacementAsync(stoppingToken, abandon.Token);
-                upkeep.AssignmentWanted.Set();
-            }
+                if (ledger.Health.Replaced.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+                {
+                    ledger.Health.Replaced.Reset();
+                    await forwarders.FollowReplacementAsync(stoppingToken, abandon.Token);
+                    ledger.Unassigned.Set();
+                }
 
-            if (watch.Changed.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+                if (reload.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
+                {
+                    notice.Reloading();
+                    await ReloadAsync(forwarders, upkeep, stoppingToken, abandon.Token);
+                    notice.Ready();
+                }
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
-                notice.Reloading();
-                await ReloadAsync(watch, forwarders, upkeep, stoppingToken, abandon.Token);
-                notice.Ready();
+                // The agent stops, and the ledger writes no new servers any more.
             }
         }
 
@@ -76,11 +83,14 @@ internal sealed class ForwarderService(
         await ledger.StopAsync();
     }
 
-    private async Task ReloadAsync(SettingsWatch watch, ForwarderSet forwarders, UpkeepTasks upkeep, CancellationToken stopTaking, CancellationToken abandon)
+    private async Task ReloadAsync(ForwarderSet forwarders, UpkeepTasks upkeep, CancellationToken stopTaking, CancellationToken abandon)
     {
         await Task.Delay(SettleTime, clock, CancellationToken.None);
-        watch.Changed.Reset();
-        SettingsReading reading = SettingsFile.Read(line.ConfigPath);
+        reload.Reset();
+
+        // On a thread of its own: a disk that does not answer must not keep a stop waiting.
+        SettingsReading reading = await Task.Factory.StartNew(() => SettingsFile.Read(line.ConfigPath), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+            .WaitAsync(stopTaking);
         if (reading.Settings is not { } changed)
         {
             // A mistake while editing must not stop deliveries: what ran goes on.

@@ -102,12 +102,12 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     {
         lock (_gate)
         {
-            if (_committedSincePage.Contains(message.Seq) || !_bytesBySeq.TryAdd(message.Seq, message.BodyBytes))
+            if (_committedSincePage.Contains(message.Seq) || !_bytesBySeq.TryAdd(message.Seq, message.Bytes))
             {
                 return false;
             }
 
-            _bytes += message.BodyBytes;
+            _bytes += message.Bytes;
             return true;
         }
     }

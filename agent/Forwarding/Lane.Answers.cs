@@ -44,7 +44,11 @@ internal sealed partial class Lane
     {
         lock (_gate)
         {
-            _returned.Add(messageId);
+            // A broker returns what is out, and no more: another one fills no memory with it.
+            if (_returned.Count < _unconfirmed.Count)
+            {
+                _returned.Add(messageId);
+            }
         }
     }
 

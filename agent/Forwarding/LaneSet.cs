@@ -80,6 +80,15 @@ internal sealed class LaneSet(ServerSettings settings, ForwarderParts parts, InF
         }
     }
 
+    /// <summary>Forgets what is in flight, without a word to the broker.</summary>
+    public void ConnectionLost()
+    {
+        foreach (Lane lane in All)
+        {
+            lane.ConnectionLost();
+        }
+    }
+
     private Lane For(Dictionary<string, Lane> lanes, string exchange)
     {
         if (!lanes.TryGetValue(exchange, out Lane? lane))

@@ -9,7 +9,7 @@ using Quickq.Spool;
 namespace Quickq.Agent.Forwarding;
 
 /// <summary>Moves messages from the feed into the lanes of one connection, as far as the window has room. Waits without polling when there is nothing to do.</summary>
-internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, LaneSet lanes, Action<string, string?, string?> report)
+internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, LaneSet lanes, ServerState state)
     : IDisposable
 {
     /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
@@ -28,14 +28,14 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private readonly long _worthwhileBytes = Math.Max(1, settings.WindowBytes / 4);
     private SpoolFeed? _feed;
     private Task? _armed;
-    private string _state = "";
+    private Task _meanwhile = Task.CompletedTask;
 
     /// <summary>Runs on one connection until it is lost or the agent stops.</summary>
     /// <exception cref="BrokerUnavailableException">The connection broke a deadline.</exception>
     public async Task RunAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
         connection.BlockedChanged += () => NoteBlocking(connection);
-        _feed?.GoBackBefore(1);
+        _feed?.GoBackToStart();
         bool troubled = false;
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
@@ -67,7 +67,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private async Task StepAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
-        _feed ??= new SpoolFeed(parts.SpoolPath, parts.ServerId);
+        _feed ??= new SpoolFeed(parts.SpoolPath, parts.ServerId) { LargestBytes = parts.MaxBodyBytes };
         if (_feed.FollowReplacement())
         {
             parts.Ledger.Health.Replaced.Set();
@@ -80,6 +80,11 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             return;
         }
 
+        if (marks.Barrier != long.MaxValue)
+        {
+            parts.Ledger.Unassigned.Set(); // a foreign program may have put it there: nobody else says so
+        }
+
         if (marks.Rewind is not null)
         {
             await LookBackAsync(_feed);
@@ -87,12 +92,12 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
         if (StopReason(connection, marks) is { } waiting)
         {
-            SetState(waiting.State, connection, waiting.Reason);
+            state.Set(waiting.State, connection, waiting.Reason);
             await WaitAsync(connection, stopTaking, waiting.State);
             return;
         }
 
-        SetState("connected", connection, reason: null);
+        state.Set("connected", connection);
         await AdvanceLanesAsync(connection, _feed, marks);
         (int count, long bytes) = window.Room();
         if (count < _worthwhileRoom || bytes < _worthwhileBytes)
@@ -129,7 +134,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         foreach (FeedMessage message in page)
         {
             Lane lane = lanes.For(_encoding.ExchangeOf(message), message.Seq);
-            if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null)
+            if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null || state.IsPaused)
             {
                 // The rest of the page is read again.
                 _feed!.GoBackBefore(message.Seq);
@@ -142,8 +147,47 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             }
             else if (window.Enter(message))
             {
-                await PublishAsync(connection, lane, message);
+                ValueTask publishing = PublishAsync(connection, lane, message);
+                if (publishing.IsCompleted)
+                {
+                    await publishing;
+                }
+                else
+                {
+                    await LookMeanwhileAsync(connection, publishing.AsTask());
+                }
             }
+        }
+    }
+
+    /// <summary>While the broker does not read, this may take as long as an alarm: what an operator says is seen all the same.</summary>
+    private async Task LookMeanwhileAsync(BrokerConnection connection, Task publishing)
+    {
+        while (!publishing.IsCompleted)
+        {
+            if (_meanwhile.IsCompleted)
+            {
+                _meanwhile = Task.Delay(LookMeanwhile, parts.Clock, CancellationToken.None);
+            }
+
+            if (await Task.WhenAny(publishing, _meanwhile) == _meanwhile && IsPaused())
+            {
+                state.Set("paused", connection);
+            }
+        }
+
+        await publishing;
+    }
+
+    private bool IsPaused()
+    {
+        try
+        {
+            return _feed!.ReadMarks() is { Paused: true };
+        }
+        catch (Exception trouble) when (trouble is SqliteException or SpoolException)
+        {
+            return false; // the loop meets the same trouble when the publish has ended, and says so
         }
     }
 
@@ -199,7 +243,12 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private void NoteBlocking(BrokerConnection connection)
     {
-        if (connection.BlockedReason is null)
+        if (connection.BlockedReason is { } reason)
+        {
+            // At once: the loop may be waiting for the broker to read.
+            state.Set("blocked", connection, reason);
+        }
+        else
         {
             // What was out while the broker read nothing is overdue by no fault of anybody: its time begins now.
             lanes.ForgiveSilence();
@@ -222,27 +271,6 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         {
             feed.GoBackBefore(seq);
         }
-    }
-
-    private void SetState(string state, BrokerConnection connection, string? reason)
-    {
-        if (string.Equals(state, _state, StringComparison.Ordinal))
-        {
-            report(state, connection.Endpoint, reason);
-            return;
-        }
-
-        switch (state, _state)
-        {
-            case ("blocked", _): parts.Log.Blocked(settings.Name, reason ?? ""); break;
-            case ("paused", _): parts.Log.Paused(settings.Name); break;
-            case (_, "blocked"): parts.Log.Unblocked(settings.Name); break;
-            case (_, "paused"): parts.Log.Resumed(settings.Name); break;
-            default: break; // connected: said when the connection was made
-        }
-
-        _state = state;
-        report(state, connection.Endpoint, reason is null ? null : $"{state} by the broker: {reason}");
     }
 
     /// <summary>Waits for any of: a change of the spool, of the lanes or of the connection, the end, the limit.</summary>

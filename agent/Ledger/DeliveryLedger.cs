@@ -59,6 +59,9 @@ internal sealed class DeliveryLedger : IDisposable
     /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
     public Wakeup Deferred => _writer.Deferred;
 
+    /// <summary>Set when messages may wait to be given to the servers.</summary>
+    public Wakeup Unassigned { get; } = new();
+
     /// <summary>Says that a source has something, or will have from now on.</summary>
     public void Signal(ISettlementSource source)
     {
@@ -187,7 +190,8 @@ internal sealed class DeliveryLedger : IDisposable
 
     private void RunJobs()
     {
-        while (_jobs.TryDequeue(out Job? job))
+        // Those that are there now: who posts without end does not keep the settlements from being written.
+        for (int left = _jobs.Count; left > 0 && _jobs.TryDequeue(out Job? job); left--)
         {
             Action? completed = null;
             Exception? fault = null;

@@ -29,7 +29,7 @@ internal sealed class LedgerFile : IDisposable
     private readonly Pulse _pulse;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly ManualResetEventSlim _giveUp = new();
+    private readonly CancellationTokenSource _giveUp = new();
     private readonly CheckpointLimit _limit = new();
     private long _syncedAt;
     private long _checkpointedAt;
@@ -56,7 +56,7 @@ internal sealed class LedgerFile : IDisposable
     public long LogLimitBytes => _limit.Bytes;
 
     /// <summary>From now on a write that fails is not tried again.</summary>
-    public void GiveUp() => _giveUp.Set();
+    public void GiveUp() => _giveUp.Cancel();
 
     /// <summary>Runs <paramref name="work"/> in a transaction, again and again until it is committed. False only after <see cref="GiveUp"/>.</summary>
     public bool WriteUntilItWorks(Action<SqliteConnection> work)
@@ -77,7 +77,7 @@ internal sealed class LedgerFile : IDisposable
                     NoteMissingReserve_NeedsTransaction(connection);
                     work(connection);
                     return true;
-                });
+                }, _giveUp.Token);
                 _reserveGivenUp = 0;
                 NoteSync(sync);
                 _pulse.Waits("writing to the spool", Pulse.SlowDisk);
@@ -87,6 +87,11 @@ internal sealed class LedgerFile : IDisposable
                 }
 
                 return true;
+            }
+            catch (OperationCanceledException) when (_giveUp.IsCancellationRequested)
+            {
+                _log.LedgerGaveUp("another process holds the lock of the spool");
+                return false;
             }
             catch (SpoolException trouble) when (GiveReserveUp(trouble))
             {
@@ -102,7 +107,7 @@ internal sealed class LedgerFile : IDisposable
                     _pulse.Waits($"the spool cannot be written: {trouble.Message}", isTrouble: true);
                 }
 
-                if (_giveUp.Wait(delay))
+                if (_giveUp.Token.WaitHandle.WaitOne(delay))
                 {
                     _log.LedgerGaveUp(trouble.Message);
                     return false;
@@ -134,12 +139,16 @@ internal sealed class LedgerFile : IDisposable
                 return;
             }
 
-            if (Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: false, _limit.Bytes))
+            if (Checkpointer.RunIfNeeded(_file, onlyWithoutAgent: false, _limit.Bytes, _giveUp.Token))
             {
                 _limit.Note(LastHold);
             }
 
             (_checkpointedAt, _logSizeThen, _checkpointFails) = (_clock.GetTimestamp(), FileIdentity.SizeOf(log), false);
+        }
+        catch (OperationCanceledException) when (_giveUp.IsCancellationRequested)
+        {
+            // Whoever holds the lock does so for longer than the agent lives.
         }
         catch (SpoolException trouble)
         {

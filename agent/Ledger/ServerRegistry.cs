@@ -56,22 +56,26 @@ internal static class ServerRegistry
 
     /// <summary>How many messages wait to be assigned and can be: 0 while no server is active.</summary>
     public static long CountAssignable(SqliteConnection connection) =>
-        connection.ReadNumber("SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) THEN value ELSE 0 END FROM tally WHERE name = 'unassigned'");
+        connection.ReadNumber(
+            """
+            SELECT CASE WHEN EXISTS (SELECT 1 FROM server WHERE active = 1) AND EXISTS (SELECT 1 FROM unassigned)
+                THEN max(1, coalesce((SELECT CAST(value AS INTEGER) FROM tally WHERE name = 'unassigned'), 1)) ELSE 0 END
+            """);
 
-    /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. Returns how many are left.</summary>
-    public static long AssignSome_NeedsTransaction(SqliteConnection connection)
+    /// <summary>Gives the next few unassigned messages to all active servers, in ascending order. True while some are left.</summary>
+    public static bool AssignSome_NeedsTransaction(SqliteConnection connection)
     {
         long? last = connection.ReadNumberOrNull(
             $"SELECT max(message) FROM (SELECT message FROM unassigned ORDER BY message LIMIT {AssignmentBatch.ToString(CultureInfo.InvariantCulture)})");
         if (last is null)
         {
-            return 0;
+            return false;
         }
 
         // A row without its message would never be settled. CROSS JOIN: SQLite is not to begin with all the messages, which may be millions.
         int rows = connection.Execute(
             """
-            INSERT INTO delivery (message, server)
+            INSERT OR IGNORE INTO delivery (message, server)
             SELECT u.message, s.id FROM unassigned AS u CROSS JOIN message AS m ON m.seq = u.message CROSS JOIN server AS s
             WHERE u.message <= $last AND s.active = 1 ORDER BY u.message
             """,
@@ -79,7 +83,9 @@ internal static class ServerRegistry
         connection.Execute("UPDATE server SET pending = pending + $rows / (SELECT count(*) FROM server WHERE active = 1) WHERE active = 1", ("$rows", rows));
         int removed = connection.Execute("DELETE FROM unassigned WHERE message <= $last", ("$last", last));
         connection.Execute("UPDATE tally SET value = value - $removed WHERE name = 'unassigned'", ("$removed", removed));
-        return connection.ReadNumber("SELECT value FROM tally WHERE name = 'unassigned'");
+
+        // Not by the figure, which a foreign program may have changed: whoever waits is given to the servers.
+        return connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM unassigned)") != 0;
     }
 
     /// <summary>Writes one of the spool's settings; null takes it away.</summary>

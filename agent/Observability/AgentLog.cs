@@ -47,6 +47,9 @@ internal static partial class AgentLog
     [LoggerMessage(13, LogLevel.Warning, "{Count} lines were lost while nobody read standard error")]
     public static partial void LinesLost(this ILogger log, long count);
 
+    [LoggerMessage(14, LogLevel.Warning, "the stop took too long: ending now; nothing is lost, what was in flight is sent again at the next start")]
+    public static partial void StopTookTooLong(this ILogger log);
+
     [LoggerMessage(100, LogLevel.Information, "{Server}: connected to {Endpoint}")]
     public static partial void Connected(this ILogger log, string server, string endpoint);
 
@@ -67,6 +70,9 @@ internal static partial class AgentLog
 
     [LoggerMessage(120, LogLevel.Information, "{Server}: that connection broke a deadline and was given up, the {Count}. so far")]
     public static partial void GaveUp(this ILogger log, string server, int count);
+
+    [LoggerMessage(121, LogLevel.Error, "{Server}: internal fault, the connection is closed; retrying")]
+    public static partial void ServerFault(this ILogger log, string server, Exception fault);
 
     [LoggerMessage(106, LogLevel.Debug, "{Server}: next attempt to connect in {Seconds:0.0} s")]
     public static partial void NextAttempt(this ILogger log, string server, double seconds);

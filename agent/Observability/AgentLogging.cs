@@ -51,8 +51,8 @@ internal sealed class AgentLogging : IDisposable
         return logging;
     }
 
-    /// <summary>Writes this as it stands to standard error, after the lines before it: the word of a program that does not start.</summary>
-    public void Say(string text) => _output.Write(text + "\n");
+    /// <summary>Writes this as a line of its own to standard error, after the lines before it: the word of a program that does not start.</summary>
+    public void Say(string text) => _output.Write(EventText.Safe(text) + "\n");
 
     public void SetLevel(LogLevel level)
     {

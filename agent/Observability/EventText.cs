@@ -1,14 +1,15 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Quickq.Spool;
 using Serilog.Events;
 using Serilog.Parsing;
 
 namespace Quickq.Agent.Observability;
 
 /// <summary>
-/// The words of a log event, as every log shows them: on one line, control characters as escapes, so that a broker's words can
-/// neither break a line nor forge one; and without the password of any address within them, whoever's words they are.
+/// The words of a log event, as every log shows them: on one line, control and format characters as escapes (<see cref="SafeText"/>), so that a broker's words can
+/// neither break a line nor forge or hide one; and without the password of any address within them, whoever's words they are.
 /// </summary>
 internal static partial class EventText
 {
@@ -28,32 +29,11 @@ internal static partial class EventText
             token.Render(logEvent.Properties, writer, CultureInfo.InvariantCulture);
         }
 
-        return OnOneLine(WithoutPasswords(text.ToString()));
+        return Safe(text.ToString());
     }
 
-    /// <summary>The same text with escapes in place of control characters.</summary>
-    public static string OnOneLine(string text)
-    {
-        if (!text.AsSpan().ContainsAnyInRange('\0', '\u001f') && !text.AsSpan().ContainsAnyInRange('\u007f', '\u009f'))
-        {
-            return text;
-        }
-
-        var line = new StringBuilder(text.Length + 16);
-        foreach (var character in text)
-        {
-            switch (character)
-            {
-                case '\n': line.Append("\\n"); break;
-                case '\r': line.Append("\\r"); break;
-                case '\t': line.Append("\\t"); break;
-                case var _ when char.IsControl(character): line.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}"); break;
-                default: line.Append(character); break;
-            }
-        }
-
-        return line.ToString();
-    }
+    /// <summary>Any text as it may leave the agent: on one line, nothing in it that steers a terminal, and no password of an address.</summary>
+    public static string Safe(string text) => SafeText.OneLine(WithoutPasswords(text));
 
     /// <summary><c>amqp://oper:secret@mq1/</c> becomes <c>amqp://***@mq1/</c>; any other scheme likewise.</summary>
     public static string WithoutPasswords(string text) =>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Quickq.Spool;
 using Serilog.Events;
 
 namespace Quickq.Agent.Observability;
@@ -26,7 +27,7 @@ internal static class JournalRecord
         {
             if (value is ScalarValue { Value: { } scalar } && name is not "SourceContext")
             {
-                Add(record, FieldOf(name), EventText.WithoutPasswords(Convert.ToString(scalar, CultureInfo.InvariantCulture) ?? ""));
+                Add(record, FieldOf(name), SafeText.Lines(EventText.WithoutPasswords(Convert.ToString(scalar, CultureInfo.InvariantCulture) ?? "")));
             }
         }
 
@@ -38,7 +39,7 @@ internal static class JournalRecord
 
         if (logEvent.Exception is { } exception)
         {
-            Add(record, "QUICKQ_EXCEPTION", EventText.WithoutPasswords(exception.ToString()));
+            Add(record, "QUICKQ_EXCEPTION", SafeText.Lines(EventText.WithoutPasswords(exception.ToString())));
         }
 
         return record.ToArray();

@@ -12,7 +12,7 @@ internal sealed class LineSink(TextWriter output) : ILogEventSink
     public void Emit(LogEvent logEvent)
     {
         var time = logEvent.Timestamp.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
-        var exception = logEvent.Exception is { } thrown ? " | " + EventText.OnOneLine(EventText.WithoutPasswords(thrown.ToString())) : "";
+        var exception = logEvent.Exception is { } thrown ? " | " + EventText.Safe(thrown.ToString()) : "";
         var line = $"{time} {NameOf(logEvent.Level)} {EventText.MessageOf(logEvent)}{exception}\n";
         lock (_writing)
         {

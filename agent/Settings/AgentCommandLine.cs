@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using Microsoft.Extensions.Logging;
+using Quickq.Agent.Observability;
 
 namespace Quickq.Agent.Settings;
 
@@ -53,7 +54,7 @@ internal sealed record AgentCommandLine
 
         if (parsed.Errors.Count > 0)
         {
-            error.WriteLine($"{Program}: {parsed.Errors[0].Message.TrimEnd('.')}; see {Program} --help");
+            error.WriteLine(EventText.Safe($"{Program}: {parsed.Errors[0].Message.TrimEnd('.')}; see {Program} --help"));
             return new AgentCommandLine { ExitCode = Agent.ExitCode.Usage };
         }
 
@@ -91,15 +92,15 @@ internal sealed record AgentCommandLine
 
         foreach (var note in settings.Notes)
         {
-            error.WriteLine($"note: {note}");
+            error.WriteLine(EventText.Safe($"note: {note}"));
         }
 
         foreach (var line in SettingsSummary.LinesOf(settings))
         {
-            output.WriteLine(line);
+            output.WriteLine(EventText.Safe(line));
         }
 
-        output.WriteLine($"{ConfigPath}: right");
+        output.WriteLine(EventText.Safe($"{ConfigPath}: right"));
         return this with { ExitCode = Agent.ExitCode.Done };
     }
 

@@ -7,6 +7,11 @@ namespace Quickq.Agent.Settings;
 /// <summary>One place where a broker listens, as configured: the name is resolved at each connection attempt.</summary>
 internal readonly record struct HostAndPort(string Host, int Port)
 {
+    /// <summary>Whether it certainly is this machine: what goes there crosses no network.</summary>
+    public bool IsThisHost =>
+        IPAddress.TryParse(Host, out var address) ? IPAddress.IsLoopback(address)
+        : Host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || Host.Equals(Environment.MachineName, StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Reads <c>host</c>, <c>host:port</c>, <c>::1</c> or <c>[::1]:port</c>.</summary>
     public static bool TryParse(string text, int defaultPort, out HostAndPort parsed)
     {

@@ -51,7 +51,7 @@ internal sealed class JsonOutline
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString()!;
+            var name = TextOf(ref reader, key, mistakes);
             var path = key.Length == 0 ? name : $"{key}:{name}";
             reader.Read();
             if (name.Contains(':', StringComparison.Ordinal))
@@ -69,7 +69,11 @@ internal sealed class JsonOutline
 
     private void ReadValue(ref Utf8JsonReader reader, string key, MistakeList mistakes)
     {
-        if (reader.TokenType == JsonTokenType.StartObject)
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            TextOf(ref reader, key, mistakes);
+        }
+        else if (reader.TokenType == JsonTokenType.StartObject)
         {
             ReadObject(ref reader, key, mistakes);
         }
@@ -81,6 +85,20 @@ internal sealed class JsonOutline
                 _kinds[path] = reader.TokenType;
                 ReadValue(ref reader, path, mistakes);
             }
+        }
+    }
+
+    /// <summary>What the token says; a mistake, and empty, when it is no text at all.</summary>
+    private static string TextOf(ref Utf8JsonReader reader, string key, MistakeList mistakes)
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            mistakes.Add(key.Length == 0 ? "the file" : key.Replace(':', '.'), "contains an unpaired surrogate (\\ud800 to \\udfff) and cannot be encoded as UTF-8");
+            return "";
         }
     }
 

@@ -13,5 +13,5 @@ internal sealed class MistakeList
     public bool IsForbidden { get; set; }
 
     /// <summary>Also the path may be a whole address with its password: somebody took it for a server's name.</summary>
-    public void Add(string path, string whatIsWrong) => _lines.Add(EventText.WithoutPasswords($"{path}: {whatIsWrong}"));
+    public void Add(string path, string whatIsWrong) => _lines.Add(EventText.Safe($"{path}: {whatIsWrong}"));
 }

@@ -6,7 +6,7 @@ namespace Quickq.Agent.Settings;
 /// </summary>
 internal sealed record PasswordSource
 {
-    /// <summary>More than this is not a password but a wrong path.</summary>
+    /// <summary>In bytes. More than this is not a password but a wrong path.</summary>
     private const int LongestPassword = 4 * 1024;
 
     private PasswordSource(Secret? given, string? file)
@@ -35,15 +35,7 @@ internal sealed record PasswordSource
             return Given;
         }
 
-        using var reader = OpenFile(File!);
-        var text = new char[LongestPassword + 1];
-        var length = reader.ReadBlock(text);
-        if (length > LongestPassword)
-        {
-            throw new IOException($"the password file {File} is too large to hold a password");
-        }
-
-        var line = new string(text, 0, length).Split('\n', '\r')[0];
+        var line = ReadFile(File!).Split('\n', '\r')[0];
         return string.IsNullOrEmpty(line)
             ? throw new IOException($"the first line of the password file {File} is empty")
             : new Secret(line);
@@ -51,19 +43,23 @@ internal sealed record PasswordSource
 
     public override string ToString() => File is null ? "***" : $"in {File}";
 
-    private static StreamReader OpenFile(string path)
+    private static string ReadFile(string path)
     {
         try
         {
-            return new StreamReader(path);
+            return StrictText.Read(RegularFile.Read(path, LongestPassword));
         }
-        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        catch (FileNotFoundException missing)
         {
             throw new IOException($"the password file {path} does not exist", missing);
         }
         catch (UnauthorizedAccessException refused)
         {
             throw new IOException($"the password file {path} cannot be read by this user", refused);
+        }
+        catch (IOException unusable)
+        {
+            throw new IOException($"the password file {path} cannot be used: {unusable.Message}", unusable);
         }
     }
 }

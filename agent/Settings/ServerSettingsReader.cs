@@ -40,6 +40,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             section.Mistake("heartbeat", "AMQP counts heartbeats in whole seconds; take a whole number of them");
         }
 
+        if (tls is null)
+        {
+            NotePlain(hosts);
+        }
+
         section.NoteUnknown();
         return hosts.Count == 0 ? null : settings;
     }
@@ -156,10 +161,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         try
         {
             source.Read();
-            if (File.GetUnixFileMode(source.File!).HasFlag(UnixFileMode.OtherRead))
-            {
-                notes.Add($"{section.Path}.passwordFile: every user can read {source.File}; chmod 640");
-            }
+            NoteReaders($"{section.Path}.passwordFile", source.File!);
         }
         catch (IOException unreadable)
         {
@@ -218,8 +220,29 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             given.Mistake("key", "there is no \"cert\" that it belongs to; give both");
         }
 
+        if ((tls.KeyFile ?? tls.CertificateFile) is { } key)
+        {
+            NoteReaders($"{given.Path}.{(tls.KeyFile is null ? "cert" : "key")}", key);
+        }
+
         given.NoteUnknown();
         return tls;
+    }
+
+    private void NoteReaders(string setting, string secret)
+    {
+        if (RegularFile.OtherReaders(secret) is { } readers)
+        {
+            notes.Add($"{setting}: {readers} can read {secret}; chmod 640");
+        }
+    }
+
+    private void NotePlain(IEnumerable<HostAndPort> hosts)
+    {
+        if (string.Join(", ", hosts.Where(host => !host.IsThisHost).Select(host => host.Host)) is { Length: > 0 } others)
+        {
+            notes.Add($"{section.Path}: the connection to {others} is not encrypted: the password crosses the network in clear; use amqps:// or \"tls\"");
+        }
     }
 
     private string? FileAt(SettingsSection tls, string name)

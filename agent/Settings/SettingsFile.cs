@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Text;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Quickq.Spool;
@@ -16,14 +17,32 @@ internal static class SettingsFile
     /// <summary>Two underscores: QUICKQ_SPOOL is not a setting but names the spool for every program.</summary>
     private const string VariablePrefix = "QUICKQ__";
 
+    /// <summary>In bytes; thousands of servers fit in.</summary>
+    private const int LargestFile = 16 << 20;
+
     public static SettingsReading Read(string path) =>
         Read(path, Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .ToDictionary(variable => (string)variable.Key, variable => variable.Value as string ?? "", StringComparer.Ordinal));
 
+    /// <summary>Whatever the file holds, this ends with settings or with mistakes.</summary>
     public static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment)
     {
         var mistakes = new MistakeList();
         path = Path.GetFullPath(path);
+        try
+        {
+            return Read(path, environment, mistakes);
+        }
+        catch (Exception unforeseen)
+        {
+            // Its message may hold what stands in the file.
+            mistakes.Add(path, $"cannot be read: an internal fault ({unforeseen.GetType().Name}); please report it, with the file but without its passwords");
+            return new SettingsReading(Settings: null, mistakes.Lines);
+        }
+    }
+
+    private static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment, MistakeList mistakes)
+    {
         var json = ReadBytes(path, mistakes);
         if (json is null)
         {
@@ -139,11 +158,9 @@ internal static class SettingsFile
 
     private static IEnumerable<string> PermissionNotes(string path, AgentSettings settings)
     {
-        const UnixFileMode others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-        if ((File.GetUnixFileMode(path) & others) != UnixFileMode.None &&
-            settings.Servers.Any(server => server.Password.Given is not null && server.Password != PasswordSource.Default))
+        if (RegularFile.OtherReaders(path) is { } readers && settings.Servers.Any(server => server.Password.Given is not null && server.Password != PasswordSource.Default))
         {
-            yield return $"{path}: holds a password and every user can read it; chmod 640, or use \"passwordFile\"";
+            yield return $"{path}: holds a password and {readers} can read it; chmod 640, or use \"passwordFile\"";
         }
     }
 
@@ -151,17 +168,16 @@ internal static class SettingsFile
     {
         try
         {
-            var bytes = File.ReadAllBytes(path);
-            return bytes is [0xEF, 0xBB, 0xBF, ..] ? bytes[3..] : bytes;
+            return Encoding.UTF8.GetBytes(StrictText.Read(RegularFile.Read(path, LargestFile)));
         }
-        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        catch (FileNotFoundException)
         {
             mistakes.Add(path, "there is no such file; name another with --config");
         }
         catch (UnauthorizedAccessException)
         {
-            mistakes.IsForbidden = !Directory.Exists(path);
-            mistakes.Add(path, mistakes.IsForbidden ? "this user may not read it; change its mode or the user" : "is a folder; name a file with --config");
+            mistakes.IsForbidden = true;
+            mistakes.Add(path, "this user may not read it; change its mode or the user");
         }
         catch (IOException broken)
         {

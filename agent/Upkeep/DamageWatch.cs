@@ -51,7 +51,7 @@ internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProv
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            // The agent stops; a repair that was begun is finished.
+            // The agent stops. A repair that was begun ends with the process, whole or undone at the next start.
         }
     }
 
@@ -62,7 +62,8 @@ internal sealed class DamageWatch(string spoolPath, SpoolHealth health, TimeProv
         {
             try
             {
-                RepairReport? report = await Task.Factory.StartNew(() => SpoolRepair.Run(spoolPath), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+                RepairReport? report = await Task.Factory.StartNew(() => SpoolRepair.Run(spoolPath), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+                    .WaitAsync(stopping);
                 if (report is not null)
                 {
                     log.SpoolRepaired(report.MessagesSaved, report.LostIsExact ? "" : "at least ", report.MessagesLost, report.DeliveriesReset, report.Aside);

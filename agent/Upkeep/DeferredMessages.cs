@@ -16,13 +16,13 @@ internal static class DeferredMessages
         long now = clock.NowMicroseconds();
         long tooFar = now + (RetrySchedule.LongestRefusal.Ticks / TimeSpan.TicksPerMicrosecond);
         bool more = false, any = false;
-        foreach (long server in connection.ReadRows("SELECT id FROM server WHERE deferred > 0", row => row.GetInt64(0)))
+        foreach (long server in connection.ReadRows("SELECT id FROM server AS s WHERE EXISTS (SELECT 1 FROM delivery WHERE server = s.id AND state = 'deferred')", row => row.GetInt64(0)))
         {
             int rows = connection.Execute(
                 $"""
                 UPDATE delivery SET state = 'pending', next_attempt_at = NULL
                 WHERE server = $server AND state = 'deferred' AND message IN (
-                    SELECT message FROM delivery WHERE server = $server AND state = 'deferred' AND (next_attempt_at <= $now OR next_attempt_at > $tooFar) LIMIT {Step})
+                    SELECT message FROM delivery WHERE server = $server AND state = 'deferred' AND (next_attempt_at <= $now OR next_attempt_at > $tooFar OR next_attempt_at IS NULL) LIMIT {Step})
                 """,
                 ("$server", server),
                 ("$now", now),

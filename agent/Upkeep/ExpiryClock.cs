@@ -66,9 +66,11 @@ internal sealed class ExpiryClock(TimeProvider clock, Func<TimeSpan> sinceBoot, 
     /// <remarks>Never more than it had at first. Where the clock says that it is over while that is not to be trusted, all of it: late is better than lost.</remarks>
     public TimeSpan? TimeLeft(long createdAt, long expiresAt)
     {
-        long whole = expiresAt - createdAt, left = expiresAt - clock.NowMicroseconds();
-        long told = left <= 0 && IsWaiting ? whole : Math.Min(left, whole <= 0 ? left : whole);
-        return told > 0 ? TimeSpan.FromMicroseconds(told) : IsWaiting ? null : TimeSpan.Zero;
+        // A foreign writer may have stored any number: as times, which have an end, they can be subtracted.
+        DateTimeOffset end = SpoolTime.FromMicroseconds(expiresAt);
+        TimeSpan whole = end - SpoolTime.FromMicroseconds(createdAt), left = end - clock.GetUtcNow();
+        TimeSpan told = left <= TimeSpan.Zero && IsWaiting ? whole : whole > TimeSpan.Zero && whole < left ? whole : left;
+        return told > TimeSpan.Zero ? told : IsWaiting ? null : TimeSpan.Zero;
     }
 
     private static TimeSpan WallTime(TimeProvider clock) => clock.GetUtcNow() - DateTimeOffset.UnixEpoch;

@@ -23,16 +23,13 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
     private Task<bool>? _look;
     private bool _assigning;
 
-    /// <summary>Set when servers came: from then on there may be messages to give to them.</summary>
-    public Wakeup AssignmentWanted { get; } = new();
-
     /// <summary>Takes limits and retention of the configuration, at the start and after a reload; servers may have come with it.</summary>
     public void Apply(SpoolSettings settings)
     {
         _reserve.MinFreeDiskBytes = settings.MinFreeDiskBytes;
         _retention.Settings = settings;
         _retention.LookAgain();
-        AssignmentWanted.Set();
+        ledger.Unassigned.Set();
     }
 
     /// <summary>Runs the table until the agent stops.</summary>
@@ -41,7 +38,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
         UpkeepTask[] tasks =
         [
             //  what it does, a bounded step at a time                                  period of looking          again when                              step
-            new("gives messages that were accepted before to the servers that came",    TimeSpan.Zero,             Set(AssignmentWanted),                  InLedger(Assign)),
+            new("gives messages that were accepted before to the servers that came",    TimeSpan.Zero,             Set(ledger.Unassigned),                 InLedger(Assign)),
             new("makes deferred messages pending that are due",                         TimeSpan.FromSeconds(1),   Set(ledger.Deferred),                   InLedger(connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock))),
             new("expires messages whose time to live is over, wherever they wait",      TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.5)),     _expired.StepAsync, _expired.Reset),
             new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     CutLogBackAsync),
@@ -107,7 +104,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             log.Assigning(before);
         }
 
-        if (ServerRegistry.AssignSome_NeedsTransaction(connection) > 0)
+        if (ServerRegistry.AssignSome_NeedsTransaction(connection))
         {
             return UpkeepProgress.MoreNow;
         }

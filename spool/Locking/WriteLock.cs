@@ -40,9 +40,9 @@ internal sealed class WriteLock : IDisposable
         long since = Stopwatch.GetTimestamp();
         while (true)
         {
-            stop.ThrowIfCancellationRequested();
             if (!TryAcquire())
             {
+                stop.ThrowIfCancellationRequested(); // a lock that is free is taken all the same
                 TimeSpan left = deadline - Stopwatch.GetElapsedTime(since);
                 int held = (left > TimeSpan.Zero ? new BlockedWait(LockFile.Open(_path, _spool)).Take(left, stop) : null) ?? throw Busy(deadline);
                 Libc.Close(_descriptor);

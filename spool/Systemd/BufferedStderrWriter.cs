@@ -110,9 +110,9 @@ internal sealed class BufferedStderrWriter(TextWriter output) : TextWriter
             output.Write(text);
             output.Flush();
         }
-        catch (IOException)
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
-            // The stream is gone (its reader died). The program goes on; there is nobody to tell.
+            // The stream is gone (its reader died), or is open for reading only. The program goes on; there is nobody to tell.
         }
     }
 }

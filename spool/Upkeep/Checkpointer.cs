@@ -12,14 +12,14 @@ internal static class Checkpointer
         FileIdentity.SizeOf(SpoolPath.WriteAheadLog(resolved)) > Math.Min(lowerLimit, SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(resolved)!)));
 
     /// <summary>Checkpoints when the log is larger than its limit, or than <paramref name="lowerLimit"/>. Returns true when it did anything.</summary>
-    public static bool RunIfNeeded(SpoolFile file, bool onlyWithoutAgent, long lowerLimit = long.MaxValue)
+    public static bool RunIfNeeded(SpoolFile file, bool onlyWithoutAgent, long lowerLimit = long.MaxValue, CancellationToken stop = default)
     {
         if (!IsNeeded(file.Path, lowerLimit) || (onlyWithoutAgent && AgentLock.FindHolder(file.Path) is not null))
         {
             return false;
         }
 
-        file.UnderLock(connection => Run_NeedsLock(connection));
+        file.UnderLock(connection => Run_NeedsLock(connection), stop);
         return true;
     }
 

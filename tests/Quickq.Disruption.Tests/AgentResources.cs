@@ -29,6 +29,9 @@ internal sealed record AgentResources(int Descriptors, int Sockets, int Threads,
         return before;
     }
 
+    /// <summary>The most memory that it ever had resident.</summary>
+    public static long PeakKibibytes(int pid) => Number(pid, "VmHWM:");
+
     /// <summary>Fails if anything has grown beyond what comes and goes; memory by more than a tenth in a long run, where what is warmed up is warm.</summary>
     public void MustNotHaveGrownSince(AgentResources early, bool longRun)
     {

@@ -43,7 +43,7 @@ public sealed class AgentStartTests : IDisposable
         (int code, string said) = await RefusalAsync(WithoutPrivileges);
 
         Assert.Equal(77, code);
-        Assert.Contains("permission", said, StringComparison.Ordinal);
+        Assert.Contains(Stranger, said, StringComparison.Ordinal);
         Assert.Contains(_spool.File("theirs"), said, StringComparison.Ordinal);
     }
 
@@ -88,6 +88,17 @@ public sealed class AgentStartTests : IDisposable
     }
 
     [Fact(Timeout = 120_000)]
+    public async Task Of_a_connection_in_plain_to_another_host_it_warns()
+    {
+        Configuration.WithServer("far", "192.0.2.1", 5672, "/", "satellite");
+        using var agent = AgentProcess.Start(Configuration);
+
+        await agent.AwaitLogAsync(" WARN servers.far: the connection to 192.0.2.1 is not encrypted: the password crosses the network in clear; use amqps:// or \"tls\"", Limit);
+        Assert.DoesNotContain("servers.mq1:", agent.Stderr, StringComparison.Ordinal);
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    [Fact(Timeout = 120_000)]
     public async Task Of_a_configuration_with_a_password_that_others_can_read_it_warns_at_each_start()
     {
         Configuration.Root["servers"]!["mq1"]!["password"] = "not guest";
@@ -96,6 +107,50 @@ public sealed class AgentStartTests : IDisposable
         using var agent = AgentProcess.Start(_spool.Path, ["--config", Configuration.FilePath]);
 
         await agent.AwaitLogAsync($" WARN {Configuration.FilePath}: holds a password and every user can read it; chmod 640, or use \"passwordFile\"", Limit);
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData("0<&-")]
+    [InlineData("1>&-")]
+    [InlineData("2>&-")]
+    [InlineData("0<&- 1>&- 2>&-")]
+    [InlineData("2</dev/null")]
+    public async Task Closed_descriptors_harm_nothing(string redirections)
+    {
+        Configuration.WithServer("mq2", "127.0.0.1", FreePort.Next(), "/", "satellite");
+        using var agent = AgentProcess.Start(Configuration, environment: null, inside: null, "sh", "-c", $"exec \"$@\" {redirections}", "sh");
+
+        await Eventually.Gives("the agent runs, and says why it delivers nothing", 2L, Limit, () =>
+            File.Exists(_spool.Path) && _spool.Value<long>("SELECT count(*) FROM sqlite_master WHERE name = 'server'") == 1 ? _spool.Value<long>("SELECT count(*) FROM server WHERE last_error LIKE '%refused%'") : 0);
+        foreach (string closed in new[] { "0", "1", "2" }.Where(descriptor => redirections.Contains($"{descriptor}<&-", StringComparison.Ordinal) || redirections.Contains($"{descriptor}>&-", StringComparison.Ordinal)))
+        {
+            Assert.Equal("/dev/null", new FileInfo($"/proc/{agent.Pid}/fd/{closed}").LinkTarget);
+        }
+
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task Sighup_ends_nothing_before_the_spool_is_open()
+    {
+        _spool.MustBeSound = false;
+        (await new SpoolCommand(_spool).RunAsync("add", "-t", "a.b", "{}")).MustSucceed();
+        using (FileStream file = File.OpenWrite(_spool.Path))
+        {
+            file.Seek(100, SeekOrigin.Begin);
+            file.Write(new byte[3_000]);
+        }
+
+        using var holder = ChildProcess.Start("flock", [$"{_spool.Path}.lock", "cat"]);
+        using var agent = AgentProcess.Start(Configuration);
+        await agent.AwaitLogAsync("the spool is damaged", Limit);
+        agent.Hangup();
+        agent.Hangup();
+
+        // The lock is free: the repair goes on, and the request to reload is not forgotten.
+        holder.Stdin.Close();
+        await agent.AwaitLogAsync("again: 1 servers", Limit);
         Assert.Equal(0, await agent.StopAsync());
     }
 

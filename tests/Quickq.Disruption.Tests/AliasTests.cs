@@ -8,7 +8,13 @@ public sealed class AliasTests(CablesAndNames here)
     private const int Longest = 300_000;
 
     [Fact(Timeout = Longest)]
-    public Task An_alias_that_moves_while_its_old_address_lives_on_is_followed_within_75_seconds() => here.Scenes.Moved;
+    public Task An_alias_that_moves_while_its_old_address_lives_on_is_followed_within_75_seconds() => here.Scenes.Moved("alias.test");
+
+    [Fact(Timeout = Longest)]
+    public Task An_alias_that_moves_is_followed_where_the_name_server_refuses_to_say_whether_it_has_v6() => here.Scenes.Moved("alias.refused");
+
+    [Fact(Timeout = Longest)]
+    public Task An_alias_that_moves_is_followed_where_the_name_server_does_not_answer_for_v6() => here.Scenes.Moved("alias.silent");
 
     [Fact(Timeout = Longest)]
     public Task An_alias_whose_answers_rotate_among_all_addresses_is_left_alone() => here.Scenes.Rotating;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Quickq.Testing;
 
@@ -63,6 +64,27 @@ public sealed class CertificateTests(OneNode alone, TlsNode tls) : IClassFixture
         scene.Agent.Configuration.WriteTo(scene.Spool.File("quickq.json"));
         await scene.AwaitFlowAsync();
         await scene.MustEndCleanAsync();
+    }
+
+    [Fact(Timeout = 300_000)]
+    public async Task Authorities_in_the_home_folder_are_not_trusted()
+    {
+        using var home = new TempFolder("home");
+        string roots = Directory.CreateDirectory(home.File(".dotnet/corefx/cryptography/x509stores/root")).FullName;
+        using var planted = X509CertificateLoader.LoadCertificateFromFile(_stranger.AuthorityFile);
+        await File.WriteAllBytesAsync(Path.Combine(roots, "planted.pfx"), planted.Export(X509ContentType.Pfx));
+        await tls.ExchangeAsync(_stranger.Issue(TlsNode.ServerName));
+        using var spool = new TempSpool();
+        var own = tls.Client;
+        using var agent = AgentProcess.Start(
+            new AgentConfiguration(spool.Path).WithServer("mq2", TlsNode.ServerName, tls.Port, "/", "e", server => server["tls"] = new JsonObject { ["cert"] = own.Certificate, ["key"] = own.Key }),
+            new Dictionary<string, string?>(StringComparer.Ordinal) { ["HOME"] = home.Path });
+
+        await agent.AwaitLogAsync("mq2: ", TimeSpan.FromSeconds(60));
+        Assert.Contains("TLS: the certificate comes from an authority that is not trusted", agent.Stderr, StringComparison.Ordinal);
+        Assert.DoesNotContain("connected", agent.Stderr, StringComparison.Ordinal);
+        Assert.Equal(0, await agent.StopAsync());
+        await tls.ExchangeAsync(tls.Authority.Issue(TlsNode.ServerName));
     }
 
     private async Task ShowAsync(FaultScene scene, (string Certificate, string Key) wrong, string reason)

@@ -16,6 +16,7 @@ internal sealed class FastAgent : IAsyncDisposable
     private readonly LogText _log = new();
     private readonly AgentLogging _logging;
     private readonly SystemdNotice _notice = new(socket: null, watchdogPeriod: null, TimeProvider.System);
+    private readonly ReloadRequest _reload = new();
     private readonly ForwarderService _service;
 
     private FastAgent(AgentConfiguration configuration)
@@ -24,7 +25,7 @@ internal sealed class FastAgent : IAsyncDisposable
         configuration.WriteTo(file);
         var line = AgentCommandLine.Parse(["--config", file], _log, _log);
         _logging = new AgentLogging(LogLevel.Information, _log, journal: null, TimeProvider.System);
-        _service = new ForwarderService(line.Settings!, line, _logging, _notice, Clock, _logging.Factory.CreateLogger<ForwarderService>());
+        _service = new ForwarderService(line.Settings!, line, _logging, _notice, _reload, Clock, _logging.Factory.CreateLogger<ForwarderService>());
         FailureReport.Watch(this, () => $"log of the agent inside the test:\n{Log}");
     }
 

@@ -36,6 +36,7 @@ public sealed class ForwardingCostTests(VirtualHost virtualHost) : IClassFixture
         var parts = new ForwarderParts(spool.Path, id, ledger, signal, new Pulse("mq1", TimeProvider.System), TimeProvider.System, () => 0, NullLogger.Instance)
         {
             Expiry = new ExpiryClock(TimeProvider.System, ExpiryClock.SinceBoot, NullLogger.Instance),
+            MaxBodyBytes = () => int.MaxValue,
         };
         Task forwarding = new Forwarder(settings, parts).RunAsync(stop.Token, CancellationToken.None);
         writer.AppendMany(Messages(Warm));

@@ -43,6 +43,12 @@ internal sealed class RecordedDisk : IDisposable
         }
     }
 
+    /// <summary>From now on whoever opens or reads a file of <see cref="FuseFolder"/> waits, as on a network file system whose server is gone.</summary>
+    public Task PauseAsync() => _recorder!.PauseAsync();
+
+    /// <summary>It answers again.</summary>
+    public void Resume() => _recorder!.Resume();
+
     /// <summary>Unmounts it; the log is complete then.</summary>
     public async Task UnmountAsync()
     {

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Text;
 using System.Text.Json.Nodes;
 using Quickq.Testing;
 using Quickq.Testing.Auditing;
@@ -71,6 +73,39 @@ public sealed class ReloadTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
             .Server("mq1", await first.DrainAsync())
             .Server("mq2", found, faults: 1, window: ofThird)
             .MustBeClean();
+    }
+
+    [Fact(Timeout = 240_000)]
+    public async Task Whatever_bytes_the_changed_file_holds_the_old_configuration_goes_on()
+    {
+        using var spool = new TempSpool();
+        var configuration = new AgentConfiguration(spool.Path).WithServer("mq1", hosts.First, hosts.Name, "reload");
+        using var agent = AgentProcess.Start(configuration);
+        await agent.AwaitLogAsync("mq1: connected", Limit);
+        (byte[] Bytes, string Reason)[] odd =
+        [
+            (Encoding.Latin1.GetBytes("{\n \"gr\u00f6\u00dfe\": 1 }"), "it is not UTF-8, line 2"),
+            (Encoding.Latin1.GetBytes("{ \"servers\": { \"m\u00fc\": {} } }"), "it is not UTF-8, line 1"),
+            ("{ \"servers\": { \"mq1\": { \"host\": \"h\", \"exchange\": \"\\ud800\" } } }"u8.ToArray(), "servers.mq1.exchange: contains an unpaired surrogate"),
+            ("{ \"\\udc00\": 1 }"u8.ToArray(), "the file: contains an unpaired surrogate"),
+            ([], "is not right JSON"),
+        ];
+        foreach ((byte[] bytes, string reason) in odd)
+        {
+            await File.WriteAllBytesAsync(configuration.FilePath, bytes);
+            await agent.AwaitLogAsync(reason, Limit);
+        }
+
+        File.Delete(configuration.FilePath);
+        using (var mkfifo = Process.Start("mkfifo", [configuration.FilePath]))
+        {
+            await mkfifo.WaitForExitAsync();
+        }
+
+        await agent.AwaitLogAsync("it is a pipe, not a regular file", Limit);
+        Assert.Equal(1, CountConnections(agent, "mq1"));
+        Assert.DoesNotContain("its forwarder stops", agent.Stderr, StringComparison.Ordinal);
+        Assert.Equal(0, await agent.StopAsync());
     }
 
     private static Task AwaitConnectionsAsync(AgentProcess agent, int times, params string[] servers) =>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Quickq.Testing;
 
 namespace Quickq.Disruption.Tests;
@@ -67,8 +66,11 @@ public sealed class WatchdogTests(VirtualHostPair hosts) : IClassFixture<Virtual
         using var waiting = StartWithPasswordFile(waitingSpool, waitingSystemd);
         await Task.WhenAll(hung.AwaitLogAsync("connected", Limit), waiting.AwaitLogAsync("connected", Limit));
 
-        // A real hang, beyond every deadline: opening a pipe for reading waits for a writer, as a file on a dead NFS server would.
-        MakePipeOf(hungSpool.File("password"));
+        // A real hang, beyond every deadline: a file on a disk that does not answer, as one on a dead NFS server would not.
+        using RecordedDisk disk = await RecordedDisk.MakeAsync();
+        await disk.PauseAsync();
+        File.Delete(hungSpool.File("password"));
+        File.CreateSymbolicLink(hungSpool.File("password"), Path.Combine(disk.FuseFolder, "disk"));
         await hosts.First.PauseAsync();
         await Task.WhenAll(hung.AwaitLogAsync("lost", Limit), waiting.AwaitLogAsync("lost", Limit));
         await hung.AwaitLogAsync(" CRITICAL no progress of mq1 for ", TimeSpan.FromMinutes(3));
@@ -79,8 +81,8 @@ public sealed class WatchdogTests(VirtualHostPair hosts) : IClassFixture<Virtual
         Assert.Equal(fed, hungSystemd.Count("WATCHDOG=1"));
         Assert.DoesNotContain("no progress", waiting.Stderr, StringComparison.Ordinal);
 
-        // The pipe gets its writer: the loop turns again, and is fed.
-        await File.WriteAllTextAsync(hungSpool.File("password"), "guest\n");
+        // The disk answers again, and the loop turns, and is fed.
+        disk.Resume();
         await hung.AwaitLogAsync("everything makes progress again", Limit);
         await hungSystemd.AwaitAsync("WATCHDOG=1", Limit, times: fed + 1);
     }
@@ -100,13 +102,5 @@ public sealed class WatchdogTests(VirtualHostPair hosts) : IClassFixture<Virtual
                 server["heartbeat"] = "2s";
             }),
             Watched(systemd));
-    }
-
-    private static void MakePipeOf(string path)
-    {
-        File.Delete(path);
-        using var mkfifo = Process.Start("mkfifo", [path]);
-        mkfifo.WaitForExit();
-        Assert.Equal(0, mkfifo.ExitCode);
     }
 }

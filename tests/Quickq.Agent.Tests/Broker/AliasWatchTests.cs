@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Quickq.Agent.Broker;
 
 namespace Quickq.Agent.Tests.Broker;
@@ -93,8 +94,9 @@ public sealed class AliasWatchTests
     // Everything here completes on the spot, so that the next timer runs when Advance returns.
     private void Advance(TimeSpan by) => _time.Advance(by);
 
-    private Task<IReadOnlyList<IPAddress>> Answer(string host, CancellationToken stopping)
+    private Task<IReadOnlyList<IPAddress>> Answer(string host, AddressFamily family, CancellationToken stopping)
     {
+        Assert.Equal(AddressFamily.InterNetwork, family); // that of the address in use
         _asked++;
         return Task.FromResult(_answers.Dequeue()());
     }

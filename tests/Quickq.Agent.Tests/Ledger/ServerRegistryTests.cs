@@ -21,7 +21,7 @@ public sealed class ServerRegistryTests : IDisposable
         Append(1);
 
         int steps = 0;
-        while (_file.Write(ServerRegistry.AssignSome_NeedsTransaction) > 0)
+        while (_file.Write(ServerRegistry.AssignSome_NeedsTransaction))
         {
             steps++;
         }

@@ -38,7 +38,13 @@ public sealed class RightSettingsTests : IDisposable
         Assert.Null(mq2.Tls);
         Assert.Equal("of mq2", mq2.Password.Read().Reveal());
         Assert.Equal("/var/lib/quickq/spool.db", settings.Spool.Path);
-        Assert.Equal(["http.listen: this version has no HTTP interface yet; the setting does nothing"], settings.Notes);
+        Assert.Equal(
+            [
+                "servers.csppa: the connection to csppdelta, csppalpha is not encrypted: the password crosses the network in clear; use amqps:// or \"tls\"",
+                "servers.mq2: the connection to mq2.ssec.wisc.edu is not encrypted: the password crosses the network in clear; use amqps:// or \"tls\"",
+                "http.listen: this version has no HTTP interface yet; the setting does nothing",
+            ],
+            settings.Notes);
     }
 
     [Fact]
@@ -124,7 +130,7 @@ public sealed class RightSettingsTests : IDisposable
     [Fact]
     public void A_password_file_that_is_not_there_yet_is_a_note_and_read_at_each_attempt()
     {
-        var settings = _folder.Right("""{ "servers": { "mq1": { "host": "h", "user": "u", "passwordFile": "later", "exchange": "x" } } }""");
+        var settings = _folder.Right("""{ "servers": { "mq1": { "host": "localhost", "user": "u", "passwordFile": "later", "exchange": "x" } } }""");
 
         var folder = Path.GetDirectoryName(_folder.ConfigPath);
         Assert.Equal([$"servers.mq1.passwordFile: the password file {folder}/later does not exist; it is read again at each connection attempt"], settings.Notes);
@@ -139,7 +145,7 @@ public sealed class RightSettingsTests : IDisposable
     [Fact]
     public void A_password_that_everybody_may_read_is_worth_a_note()
     {
-        const string json = """{ "servers": { "mq1": { "host": "h", "user": "u", "password": "p", "exchange": "x" } } }""";
+        const string json = """{ "servers": { "mq1": { "host": "127.0.0.1", "user": "u", "password": "p", "exchange": "x" } } }""";
         Assert.Empty(_folder.Right(json).Notes);
         File.SetUnixFileMode(_folder.ConfigPath, (UnixFileMode)0b110_100_100);
         Assert.Equal([$"{_folder.ConfigPath}: holds a password and every user can read it; chmod 640, or use \"passwordFile\""], SettingsFile.Read(_folder.ConfigPath).Settings!.Notes);

@@ -88,7 +88,7 @@ public sealed class SecretTests : IDisposable
     {
         string file = _folder.Write("open.password", Canary, (UnixFileMode)0b110_100_100);
 
-        var settings = _folder.Right("""{ "servers": { "mq1": { "host": "mq1", "user": "oper", "passwordFile": "open.password", "exchange": "" } } }""");
+        var settings = _folder.Right("""{ "servers": { "mq1": { "host": "localhost", "user": "oper", "passwordFile": "open.password", "exchange": "" } } }""");
 
         Assert.Equal([$"servers.mq1.passwordFile: every user can read {file}; chmod 640"], settings.Notes);
     }

@@ -123,7 +123,7 @@ public sealed class WrongSettingsTests : IDisposable
 
         Assert.Null(settings);
         Assert.Equal(["/nowhere/quickq.json: there is no such file; name another with --config"], mistakes);
-        Assert.Equal(["/tmp: is a folder; name a file with --config"], SettingsFile.Read("/tmp").Mistakes);
+        Assert.Equal(["/tmp: cannot be read: it is a folder, not a file"], SettingsFile.Read("/tmp").Mistakes);
     }
 
     public void Dispose() => _folder.Dispose();
