@@ -48,7 +48,8 @@ def rate_of_block(publish, payloads):
 
 
 def new_spool(folder, name):
-    spool = quickq.Spool(os.path.join(folder, name))
+    os.mkdir(os.path.join(folder, name))  # a service listens beside its spool
+    spool = quickq.Spool(os.path.join(folder, name, "spool.db"))
     spool.publish({})
     connection = sqlite3.connect(spool.path)
     connection.execute("INSERT INTO server (name) VALUES ('mq1'), ('mq2')")
@@ -64,8 +65,8 @@ def spread(values):
 
 def measure(seconds, size, folder):
     payloads = events()
-    spool = new_spool(folder, "spool.db")
-    plain = bare(new_spool(folder, "bare.db").path)
+    spool = new_spool(folder, "ours")
+    plain = bare(new_spool(folder, "bare").path)
     ours, theirs, many = [], [], []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:

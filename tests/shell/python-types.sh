@@ -31,6 +31,12 @@ mid: str = quickq.publish(event, route_key=ssec.topic_for(event), headers={"a": 
 ids: List[str] = quickq.publish_many([event, quickq.Message(b"x", message_id="i")], route_key=lambda payload: str(payload))
 states: Dict[str, str] = quickq.status(mid, "mq1")
 done: bool = quickq.wait(ids, 10, "mq1")
+outcome: str = quickq.outcome(ids)
+reasons = [delivery["reason"] for delivery in quickq.details(quickq.publish(event, routing_key="k"))["deliveries"]]
+try:
+    quickq.publish(event)
+except quickq.QuickqError as failure:
+    print(failure.message, failure.hint, failure.code)
 
 
 @quickq.on_connection_change
