@@ -175,8 +175,7 @@ public sealed class CanaryTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
             print(failed, "failed")
             """;
         await File.WriteAllTextAsync(_put.File("address"), $"amqp:/oper:{_canary.InAddress}@mq1:port/x");
-        using var python = ChildProcess.Start("python3", ["-c", script, _put.File("password"), _put.File("address")],
-            new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = BuiltPrograms.PythonPackage, ["QUICKQ_SPOOL"] = _spool.Path });
+        using var python = PythonProgram.Start(_spool, script, _put.File("password"), _put.File("address"));
 
         Assert.Equal(0, await python.WaitForExitAsync(Limit));
         Assert.Matches("[4-6] failed", python.Stdout);

@@ -2,21 +2,24 @@ using Quickq.Testing;
 
 namespace Quickq.Disruption.Tests;
 
-/// <summary>One process that is killed again and again and started anew; what it had printed counts.</summary>
-internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<string>? nextLine = null) : IDisposable
+/// <summary>One process that is killed and started again and again; what it had printed counts.</summary>
+internal sealed class KillCrew(Func<ChildProcess> start, Func<string>? nextLine = null) : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
-    private ChildProcess? _child = start();
+    private ChildProcess? _child;
     private Task _feeding = Task.CompletedTask;
 
-    /// <summary>Ids that were told, by whole lines.</summary>
+    /// <summary>Ids that were printed, by whole lines.</summary>
     public List<string> Ids { get; } = [];
+
+    /// <summary>Whether it has ended by itself.</summary>
+    public bool HasEnded => _child is { HasExited: true };
 
     public KillCrew Begin()
     {
+        ChildProcess child = _child = start();
         if (nextLine is not null)
         {
-            ChildProcess child = _child!;
             _feeding = Task.Run(async () =>
             {
                 try
@@ -32,7 +35,7 @@ internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<st
                 }
                 catch (IOException)
                 {
-                    // It was killed: what it had read and not told is nobody's.
+                    // It was killed: what it had read without printing an id does not count.
                 }
             });
         }
@@ -43,28 +46,19 @@ internal sealed class KillCrew(Func<ChildProcess> start, bool printsIds, Func<st
     public async Task KillAsync()
     {
         _child!.Kill();
-        await EndAsync(_child);
+        await _child.WaitForExitAsync(TimeSpan.FromSeconds(60));
+        await _feeding;
+        string printed = _child.Stdout;
+        Ids.AddRange(printed[..(printed.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        _child.Dispose();
         _child = null;
     }
 
-    public void StartAgain()
+    public async Task RestartAsync()
     {
-        _child = start();
+        await KillAsync();
         Begin();
     }
 
     public void Dispose() => _child?.Dispose();
-
-    private async Task EndAsync(ChildProcess child)
-    {
-        await child.WaitForExitAsync(TimeSpan.FromSeconds(60));
-        await _feeding;
-        string told = child.Stdout;
-        if (printsIds)
-        {
-            Ids.AddRange(told[..(told.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        }
-
-        child.Dispose();
-    }
 }

@@ -4,7 +4,7 @@ using Quickq.Testing;
 
 namespace Quickq.Disruption.Tests;
 
-/// <summary>Producers of two languages, the agent and a process that only checkpoints are killed at random moments: the spool stays sound, nothing told is missing.</summary>
+/// <summary>Producers of two languages and the agent are killed at random moments: the spool stays sound, nothing told is missing.</summary>
 [Collection<OneNodeCollection>]
 public sealed class KilledAtRandomTests(VirtualHost host, ITestOutputHelper output) : IClassFixture<VirtualHost>
 {
@@ -18,17 +18,6 @@ public sealed class KilledAtRandomTests(VirtualHost host, ITestOutputHelper outp
             time.sleep(0.002)  # the shape of the load
         """;
 
-    private const string Checkpoint =
-        """
-        import sys, time
-        from quickq import checkpoint
-        from quickq.database import SpoolFile
-        file = SpoolFile(sys.argv[1])
-        while True:
-            file.under_lock(checkpoint._run)
-            time.sleep(0.001)  # between two checkpoints
-        """;
-
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(240);
     private int _line;
 
@@ -39,11 +28,10 @@ public sealed class KilledAtRandomTests(VirtualHost host, ITestOutputHelper outp
         var queue = await BrokerQueue.DeclareAsync(host.Node, host.Name, "crew");
         (await new SpoolCommand(spool).RunAsync("add", "--id", "first", "first$")).MustSucceed();
         using var agent = new RestartedAgent(new AgentConfiguration(spool.Path).WithServer("mq1", host.Node, host.Name, "crew"));
-        using var one = new KillCrew(() => new SpoolCommand(spool).Start("add", "--lines"), printsIds: true, NextLine).Begin();
-        using var other = new KillCrew(() => new SpoolCommand(spool).Start("add", "--lines"), printsIds: true, NextLine).Begin();
-        using var python = new KillCrew(() => StartPython(spool, Publish), printsIds: true).Begin();
-        using var checkpoints = new KillCrew(() => StartPython(spool, Checkpoint, spool.Path), printsIds: false).Begin();
-        KillCrew[] crew = [one, other, python, checkpoints];
+        using var one = new KillCrew(() => new SpoolCommand(spool).Start("add", "--lines"), NextLine).Begin();
+        using var other = new KillCrew(() => new SpoolCommand(spool).Start("add", "--lines"), NextLine).Begin();
+        using var python = new KillCrew(() => PythonProgram.Start(spool, Publish)).Begin();
+        KillCrew[] crew = [one, other, python];
 
         int kills = Environment.GetEnvironmentVariable("QUICKQ_LONG") is "1" ? 1_000 : 100;
         for (int kill = 0; kill < kills; kill++)
@@ -57,8 +45,7 @@ public sealed class KilledAtRandomTests(VirtualHost host, ITestOutputHelper outp
             }
             else
             {
-                await crew[victim].KillAsync();
-                crew[victim].StartAgain();
+                await crew[victim].RestartAsync();
             }
 
             if (kill % 10 == 9)
@@ -83,11 +70,6 @@ public sealed class KilledAtRandomTests(VirtualHost host, ITestOutputHelper outp
         Assert.Empty(told.Except((await queue.DrainAsync()).Select(message => message.MessageId!), StringComparer.Ordinal));
         (await new SpoolCommand(spool).RunAsync("check")).MustSucceed();
     }
-
-    private static ChildProcess StartPython(TempSpool spool, string script, params string[] arguments) => ChildProcess.Start(
-        Environment.GetEnvironmentVariable("QUICKQ_PYTHON") ?? "python3",
-        ["-c", script, .. arguments],
-        new Dictionary<string, string?>(StringComparer.Ordinal) { ["QUICKQ_SPOOL"] = spool.Path, ["PYTHONPATH"] = BuiltPrograms.PythonPackage, ["PYTHONDONTWRITEBYTECODE"] = "1" });
 
     private string NextLine() => string.Create(CultureInfo.InvariantCulture, $"l{Interlocked.Increment(ref _line)}.{new string('x', 900)}$");
 }

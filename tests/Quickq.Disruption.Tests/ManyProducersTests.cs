@@ -83,17 +83,10 @@ public sealed class ManyProducersTests(VirtualHostPair hosts, ITestOutputHelper 
     }
 
     private static ChildProcess StartBash(TempSpool spool, string script, int count) =>
-        ChildProcess.Start("bash", ["-c", script, BuiltPrograms.SpoolCli, count.ToString(CultureInfo.InvariantCulture)], VariablesOf(spool));
+        ChildProcess.Start("bash", ["-c", script, BuiltPrograms.SpoolCli, count.ToString(CultureInfo.InvariantCulture)], PythonProgram.Variables(spool.Path));
 
     private static ChildProcess StartPython(TempSpool spool, string python, int count) =>
-        ChildProcess.Start(python, ["-c", Python, count.ToString(CultureInfo.InvariantCulture)], VariablesOf(spool));
-
-    private static Dictionary<string, string?> VariablesOf(TempSpool spool) => new(StringComparer.Ordinal)
-    {
-        ["QUICKQ_SPOOL"] = spool.Path,
-        ["PYTHONPATH"] = BuiltPrograms.PythonPackage,
-        ["PYTHONDONTWRITEBYTECODE"] = "1",
-    };
+        PythonProgram.StartWith(python, spool, Python, count.ToString(CultureInfo.InvariantCulture));
 
     private string[] Append(TempSpool spool, int count)
     {

@@ -4,7 +4,7 @@ using Quickq.Testing;
 namespace Quickq.Disruption.Tests;
 
 /// <summary>
-/// The power is cut at random moments while four producers add and the agent settles: whatever part of the unflushed writes reached the disk, the
+/// The power is cut at random moments while producers add, directly and through the spool service, and the agent settles: whatever part of the unflushed writes reached the disk, the
 /// spool is sound afterwards and holds every message whose id was told. Two producers that break the rules show that losses would be seen.
 /// </summary>
 [Collection<OneNodeCollection>]
@@ -17,15 +17,17 @@ public sealed class PowerCutTests(VirtualHost host, ITestOutputHelper output) : 
     private static bool IsLong => Environment.GetEnvironmentVariable("QUICKQ_LONG") is "1";
 
     [Fact(Timeout = 10_000_000)]
-    public async Task Whatever_was_told_is_there_in_every_state_that_a_power_cut_can_leave()
+    public async Task Whatever_was_acknowledged_is_there_in_every_state_that_a_power_cut_can_leave()
     {
         using var disk = await RecordedDisk.MakeAsync();
         var queue = await BrokerQueue.DeclareAsync(host.Node, host.Name, "power");
         var spoolPath = Path.Combine(disk.Mount, "spool.db");
         using (var agent = AgentProcess.Start(new AgentConfiguration(spoolPath).WithServer("mq1", host.Node, host.Name, "power")))
+        using (var service = await OwnSpoolService.StartAsync(spoolPath))
         {
-            await ProduceAsync(disk, ("lines", Streamed), ("lines", Streamed), ("python", Streamed), ("add", SingleAdds));
+            await ProduceAsync(disk, ("lines", Streamed), ("python", Streamed), ("python", Streamed), ("add", SingleAdds));
             await queue.AwaitCountAsync((3 * Streamed) + SingleAdds, Limit);
+            Assert.Equal(0, await service.StopAsync());
             Assert.Equal(0, await agent.StopAsync());
         }
 
@@ -39,13 +41,38 @@ public sealed class PowerCutTests(VirtualHost host, ITestOutputHelper output) : 
         Assert.True(Number(found, "lost") == 0 && Number(found, "damaged") == 0, found.ToString());
     }
 
+    [Fact(Timeout = 10_000_000)]
+    public async Task Whatever_the_service_answered_is_there_in_every_state_that_a_power_cut_can_leave()
+    {
+        using var disk = await RecordedDisk.MakeAsync();
+        using (var service = await OwnSpoolService.StartAsync(Path.Combine(disk.Mount, "spool.db")))
+        {
+            await ProduceAsync(disk, [.. Enumerable.Repeat(("python", Streamed), 4)]);
+            Assert.Equal(0, await service.StopAsync());
+        }
+
+        await disk.UnmountAsync();
+        var found = await disk.ReplayAsync(IsLong ? 2_000 : 100, BuiltPrograms.SpoolCli);
+        Tell(found);
+
+        Assert.InRange(Number(found, "marks"), 1, 4 * Streamed);
+        Assert.True(Number(found, "unflushed") > 0, "in no state anything was left to chance");
+        Assert.True(Number(found, "lost") == 0 && Number(found, "damaged") == 0, found.ToString());
+    }
+
     [Theory(Timeout = 10_000_000)]
     [InlineData("normal")]
     [InlineData("early")]
     public async Task A_producer_that_does_not_sync_or_that_tells_before_it_commits_is_caught(string kind)
     {
         using var disk = await RecordedDisk.MakeAsync();
-        await ProduceAsync(disk, (kind, 100), (kind, 100));
+        using (var service = await OwnSpoolService.StartAsync(Path.Combine(disk.Mount, "spool.db")))
+        {
+            await ProduceAsync(disk, ("add", 1));
+            await ProduceAsync(disk, (kind, 100), (kind, 100));
+            Assert.Equal(0, await service.StopAsync());
+        }
+
         await disk.UnmountAsync();
         var found = await disk.ReplayAsync(IsLong ? 500 : 40);
         Tell(found);
@@ -60,7 +87,7 @@ public sealed class PowerCutTests(VirtualHost host, ITestOutputHelper output) : 
         var children = producers.Select(producer => ChildProcess.Start(
             "python3",
             [RecordedDisk.Tool("producer.py"), producer.Kind, $"{producer.Count}", Path.Combine(disk.Mount, "spool.db"), disk.MarkFile, BuiltPrograms.SpoolCli],
-            new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = BuiltPrograms.PythonPackage, ["PYTHONDONTWRITEBYTECODE"] = "1", ["QUICKQ_SEED"] = $"{Some.Seed}" })).ToList();
+            new Dictionary<string, string?>(PythonProgram.Variables(Path.Combine(disk.Mount, "spool.db")), StringComparer.Ordinal) { ["QUICKQ_SEED"] = $"{Some.Seed}" })).ToList();
         try
         {
             foreach (var child in children)

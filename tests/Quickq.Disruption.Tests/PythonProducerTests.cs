@@ -104,7 +104,7 @@ public sealed class PythonProducerTests(VirtualHostPair hosts) : IClassFixture<V
         var second = await BrokerQueue.DeclareAsync(hosts.Second, hosts.Name, "satellite");
         using var agent = StartAgent(spool, "other");
 
-        using var script = StartPython(spool, PublishEvents, SsecEvents.FilePath);
+        using var script = PythonProgram.Start(spool, PublishEvents, SsecEvents.FilePath);
         int code = await script.WaitForExitAsync(Limit);
         Assert.True(code == 0, script.Stderr);
         await Task.WhenAll(first.AwaitCountAsync(SsecEvents.All.Count, Limit), second.AwaitCountAsync(SsecEvents.All.Count, Limit));
@@ -130,7 +130,7 @@ public sealed class PythonProducerTests(VirtualHostPair hosts) : IClassFixture<V
         var first = await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, "events", form);
         var second = await BrokerQueue.DeclareAsync(hosts.Second, hosts.Name, "events", form);
         using var agent = StartAgent(spool, "other");
-        using var script = StartPython(spool, code);
+        using var script = PythonProgram.Start(spool, code);
 
         await PublishUntilAsync(script, "mq1=DELIVERED");
         await hosts.First.CtlAsync("stop_app");
@@ -164,7 +164,7 @@ public sealed class PythonProducerTests(VirtualHostPair hosts) : IClassFixture<V
         var queue = await BrokerQueue.DeclareAsync(hosts.First, hosts.Name, "shared", "shared");
         using var agent = StartAgent(spool, "shared");
 
-        using var script = StartPython(spool, ThreadsAndChildren);
+        using var script = PythonProgram.Start(spool, ThreadsAndChildren);
         Assert.True(await script.WaitForExitAsync(Limit) == 0, script.Stderr);
         Assert.Equal("0\n", script.Stdout);
 
@@ -209,14 +209,4 @@ public sealed class PythonProducerTests(VirtualHostPair hosts) : IClassFixture<V
     private AgentProcess StartAgent(TempSpool spool, string exchange) => AgentProcess.Start(new AgentConfiguration(spool.Path)
         .WithServer("mq1", hosts.First, hosts.Name, exchange)
         .WithServer("mq2", hosts.Second, hosts.Name, exchange));
-
-    private static ChildProcess StartPython(TempSpool spool, string script, params string[] arguments) => ChildProcess.Start(
-        Environment.GetEnvironmentVariable("QUICKQ_PYTHON") ?? "python3",
-        ["-c", script, .. arguments],
-        new Dictionary<string, string?>(StringComparer.Ordinal)
-        {
-            ["QUICKQ_SPOOL"] = spool.Path,
-            ["PYTHONPATH"] = BuiltPrograms.PythonPackage,
-            ["PYTHONDONTWRITEBYTECODE"] = "1",
-        });
 }

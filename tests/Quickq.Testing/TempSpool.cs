@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dapper;
 using Microsoft.Data.Sqlite;
 
@@ -46,6 +47,7 @@ public sealed class TempSpool : IDisposable
     {
         try
         {
+            EndStartedService();
             if (MustBeSound && new FileInfo(Path) is { Exists: true, Length: > 0 })
             {
                 var findings = Query<string>("PRAGMA integrity_check");
@@ -58,6 +60,17 @@ public sealed class TempSpool : IDisposable
         finally
         {
             _folder.Dispose();
+        }
+    }
+
+    /// <summary>A Python program starts a service that outlives it for a while.</summary>
+    private void EndStartedService()
+    {
+        if (OwnSpoolService.FindListener(Path) is { } pid && pid != Environment.ProcessId)
+        {
+            using var service = Process.GetProcessById(pid);
+            service.Kill();
+            service.WaitForExit();
         }
     }
 

@@ -2,11 +2,11 @@
 
     producer.py KIND COUNT SPOOL MARK [QUICKQ-SPOOL]
 
-KIND: `lines` (one quickq-spool add --lines), `add` (a quickq-spool add for each), `python` (the package, and the service that it starts), and two
-that must be caught: `normal` (rows with synchronous=NORMAL), `early` (marks before it publishes). Each body ends with its own checksum, so that it can be seen to be whole.
+KIND: `lines` (one quickq-spool add --lines), `add` (a quickq-spool add for each), `python` (the package, through the spool service), and two that must
+be caught: `normal` (rows by SQL with synchronous=NORMAL), `early` (marks before it publishes). Each body ends with its own checksum, so that it can be
+seen to be whole.
 """
 
-import fcntl
 import hashlib
 import os
 import random
@@ -18,24 +18,6 @@ import sys
 def body(dice, number):
     text = "%d.%d.%s" % (os.getpid(), number, "x" * dice.choice((10, 200, 900, 900, 900, 6000, 20000)))
     return text + "|" + hashlib.sha1(text.encode()).hexdigest()
-
-
-def careless(spool, bodies, told):
-    """As any program of the account may do it, but for the sync."""
-    import quickq
-    quickq.publish({})
-    quickq.close()
-    connection = sqlite3.connect(spool, isolation_level=None)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
-    for number, text in enumerate(bodies):
-        chosen = "%d-%d" % (os.getpid(), number)
-        with open(spool + ".lock", "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            connection.execute("INSERT INTO message (id, body) VALUES (?, ?)", (chosen, text.encode()))
-        told(chosen)
-    connection.close()
-    return 0
 
 
 def main(kind, count, spool, mark, program=None):
@@ -60,9 +42,14 @@ def main(kind, count, spool, mark, program=None):
         return 0
 
     if kind == "normal":
-        return careless(spool, [body(dice, number) for number in range(count)], told)
-    if program is not None:
-        os.environ["QUICKQ_PROGRAM"] = program
+        database = sqlite3.connect(spool, isolation_level=None)
+        database.executescript("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0")
+        for number in range(count):
+            chosen = "%d-%d" % (os.getpid(), number)
+            database.execute("INSERT INTO message (id, body) VALUES (?, ?)", (chosen, body(dice, number).encode()))
+            told(chosen)
+        return 0
+
     import quickq
     for number in range(count):
         if kind == "early":
