@@ -102,5 +102,5 @@ public sealed class ServiceWaitTests : IDisposable
     }
 
     private static bool HasThread(ServeProcess service, string name) =>
-        Directory.GetDirectories($"/proc/{service.Child.Pid}/task").Any(thread => File.Exists(thread + "/comm") && File.ReadAllText(thread + "/comm").Trim() == name);
+        Directory.GetDirectories($"/proc/{service.Child.Pid}/task").Any(thread => File.Exists(thread + "/comm") && string.Equals(File.ReadAllText(thread + "/comm").Trim(), name, StringComparison.Ordinal));
 }
