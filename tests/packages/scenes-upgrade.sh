@@ -78,7 +78,7 @@ release_goes_on() {
   service_is active
   service_is active socket
   inside quickq-spool show "$(cat "$work/id")"
-  eventually 60 is mq1 delivered 1
+  inside quickq-spool wait --timeout 60s "$(cat "$work/id")"
   as_user producer quickq-spool add -t after --wait=60s '{"a":1}'
   ends_with 77 as_user producer quickq-spool cancel "$(cat "$work/id")"
   not as_user producer ls /var/lib/quickq
