@@ -27,7 +27,10 @@ undocumented_words() {
     section "${verb^^}" < "$work/quickq-spool.1" > "$work/section"
     while read -r option; do
       grep -qE -- "(^|[^-A-Za-z])$option\b" "$work/section" || echo "quickq-spool(1): $verb has no $option"
-    done < <(grep -vxE -- '-h|--help|--spool|--json' "$work/options")
+    done < <(grep -vxE -- '-h|--help|--spool|--json|--direct|--service' "$work/options")
+  done
+  for option in --spool --json --direct --service; do
+    grep -qF -- "$option" "$work/quickq-spool.1" || echo "quickq-spool(1): no $option"
   done
   options_of "$2" > "$work/options"
   completed quickq-agent - > "$work/completed"

@@ -107,8 +107,9 @@ account_is_no_way_to_root() {
   not as_account touch /var/lib/misc/quickq.delivered
   # A journal that deletes a file of whoever rolls it back. Root's commands do not: the account's own service does, or nobody.
   as_account cp /opt/journal $spool-journal
+  # It may stop its own spool (75): that is what the account can do anyway.
   inside quickq-spool add after-the-journal
-  inside quickq-spool status > "$work/seen"
+  inside quickq-spool status > "$work/seen" || [ $? = 75 ]
   inside cat /root/victim
   as_account rm -f $spool-journal
   # Links where files are expected.
