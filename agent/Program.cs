@@ -51,7 +51,7 @@ try
 
     if (claim.IsDamaged)
     {
-        log.SpoolDamaged("its header or its schema cannot be read");
+        log.SpoolDamaged("its header, its schema or its WAL is damaged");
         await DamageWatch.RepairUntilItWorksAsync(settings.Spool.Path, TimeProvider.System, log, stop.Token);
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Repair;
 using Quickq.Spool.Schema;
 using Quickq.Spool.Upkeep;
 
@@ -52,6 +53,7 @@ internal sealed class SpoolClaim : IDisposable
                 SpoolSchema.RequireWritable(connection, file.Path);
                 return true;
             });
+            WalCheck.Require(file.Path);
             return false;
         }
         catch (SpoolException trouble) when (trouble.Fault is SpoolFault.Damaged || (trouble.Fault is SpoolFault.NotASpool && SpoolRepair.IsOurs(SpoolPath.FollowLinks(path))))

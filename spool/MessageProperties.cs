@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -77,8 +78,23 @@ public sealed record MessageProperties
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
+    /// <summary>Reads the stored form. False, with the reason, when the text is not such an object: another program may have stored anything.</summary>
+    internal static bool TryFromJson(string json, out MessageProperties properties, [NotNullWhen(false)] out string? fault)
+    {
+        try
+        {
+            (properties, fault) = (FromJson(json), null);
+            return true;
+        }
+        catch (JsonException unreadable)
+        {
+            (properties, fault) = (None, unreadable.Message);
+            return false;
+        }
+    }
+
     /// <summary>Reads the stored form; members that it does not know are ignored.</summary>
-    /// <exception cref="JsonException">The text is not such an object.</exception>
+    /// <exception cref="JsonException">The text is not such an object, or holds a number that is too large for AMQP.</exception>
     public static MessageProperties FromJson(string json)
     {
         if (json.Length == 2 && string.Equals(json, "{}", StringComparison.Ordinal))
@@ -148,7 +164,7 @@ public sealed record MessageProperties
                 JsonValueKind.True => true,
                 JsonValueKind.False => false,
                 JsonValueKind.Null => null,
-                JsonValueKind.Number => ReadNumber(header.Value),
+                JsonValueKind.Number => ReadNumber(header),
                 _ => throw new JsonException($"header '{header.Name}' is neither text, number, true, false nor null"),
             };
         }
@@ -156,8 +172,14 @@ public sealed record MessageProperties
         return result;
     }
 
-    private static object ReadNumber(JsonElement number)
+    private static object ReadNumber(JsonProperty header)
     {
-        return number.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 && number.TryGetInt64(out long whole) ? (object)whole : number.GetDouble();
+        if (header.Value.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 && header.Value.TryGetInt64(out long whole))
+        {
+            return whole;
+        }
+
+        double number = header.Value.GetDouble();
+        return double.IsFinite(number) ? number : throw new JsonException($"header '{header.Name}' is a number too large for AMQP");
     }
 }

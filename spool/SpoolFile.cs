@@ -24,6 +24,7 @@ internal sealed class SpoolFile : IDisposable
     private readonly string _synchronous;
     private OpenDatabase? _open;
     private bool _fullSync;
+    private bool _walIsChecked;
 
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
@@ -171,6 +172,12 @@ internal sealed class SpoolFile : IDisposable
 
             ReopenIfReplaced();
             RequireLog_NeedsLock();
+            if (!_walIsChecked && ReferenceEquals(_synchronous, "FULL"))
+            {
+                WalCheck.RequireIfAlone_NeedsLock(Path);
+                _walIsChecked = true;
+            }
+
             return work(Connection);
         }
         catch (SqliteException failure)

@@ -12,5 +12,8 @@ internal static class SpoolTime
         return DateTimeOffset.UnixEpoch.AddTicks(ticks);
     }
 
+    /// <summary>Microseconds from one time to another, however far they are apart: a difference that has no 64 bits is the longest that has.</summary>
+    public static long Between(long from, long to) => (long)Int128.Clamp((Int128)to - from, long.MinValue, long.MaxValue);
+
     public static long NowMicroseconds(this TimeProvider clock) => ToMicroseconds(clock.GetUtcNow());
 }

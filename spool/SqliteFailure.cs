@@ -23,7 +23,7 @@ internal static class SqliteFailure
                 "programs other than Quickq must run as 'flock " + path + ".lock ...'; try later", failure),
             raw.SQLITE_NOTADB => Schema.SpoolSchema.NotASpool(path),
             raw.SQLITE_CORRUPT => new(SpoolFault.Damaged, path, $"the spool {path} is damaged ({failure.Message})",
-                "run 'quickq-spool check'", failure),
+                "run 'quickq-spool check --repair'; the agent does so by itself", failure),
             raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM or raw.SQLITE_AUTH => new(SpoolFault.PermissionDenied, path,
                 $"no permission to write {path} and the files beside it", "run it as the account that owns the spool", failure),
             raw.SQLITE_CONSTRAINT => new(SpoolFault.InvalidMessage, path, $"the spool refused the row: {failure.Message}", hint: null, failure),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Quickq.Spool;
 
@@ -17,6 +18,11 @@ internal static class SqliteStatements
     /// <summary>The first column of the first row as a whole number; 0 when it is NULL or there is no row.</summary>
     public static long ReadNumber(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
         connection.ReadNumberOrNull(sql, parameters) ?? 0;
+
+    /// <summary>The same of what must be a whole number where there is a row.</summary>
+    /// <exception cref="SqliteException">It is anything else: the database is damaged (<c>SQLITE_CORRUPT</c>).</exception>
+    public static long RequireNumber(this SqliteConnection connection, string sql) =>
+        connection.ReadRows(sql, static row => row.IsDBNull(0) ? 0 : row.RequireNumber(0)).FirstOrDefault();
 
     /// <summary>The first column of the first row as a whole number; null when it is NULL or there is no row.</summary>
     public static long? ReadNumberOrNull(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
@@ -69,7 +75,14 @@ internal static class SqliteStatements
     /// <summary>A column of text, or null.</summary>
     public static string? TextOrNull(this SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 
-    /// <summary>A column of whole numbers, or null.</summary>
+    /// <summary>What a column holds as bytes; none where it is NULL.</summary>
+    public static byte[] Bytes(this SqliteDataReader reader, int column) => reader.IsDBNull(column) ? [] : reader.GetFieldValue<byte[]>(column);
+
+    /// <summary>A column that must hold a whole number.</summary>
+    /// <exception cref="SqliteException">It holds anything else: the database is damaged (<c>SQLITE_CORRUPT</c>).</exception>
+    public static long RequireNumber(this SqliteDataReader reader, int column) => reader.GetValue(column) is long number ? number : throw NotANumber(reader.GetName(column));
+
+    /// <summary>A column of whole numbers, or null. What is none is read as SQLite reads it: by its first digits, else 0.</summary>
     public static long? NumberOrNull(this SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);
 
     /// <summary>A column of microseconds since the epoch, or null.</summary>
@@ -97,4 +110,7 @@ internal static class SqliteStatements
         using SqliteDataReader row = command.ExecuteReader();
         return row.Read() ? row.NumberOrNull(0) : null;
     }
+
+    /// <summary>SQLite stores anything in any column; what counts or limits something and is no whole number is damage.</summary>
+    private static SqliteException NotANumber(string what) => new($"not a whole number: {what}", raw.SQLITE_CORRUPT);
 }

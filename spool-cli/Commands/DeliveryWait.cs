@@ -44,7 +44,7 @@ internal sealed class DeliveryWait(StandardStreams streams)
         var named = 0;
         foreach (var status in messages.OfType<MessageStatus>())
         {
-            foreach (var text in status.Deliveries.Count == 0 ? ["no server is known yet"] : status.Deliveries.Where(row => IsMissing(row, progress)).Select(Describe))
+            foreach (var text in Missing(status.Deliveries, progress))
             {
                 if (++named <= MaxNamed)
                 {
@@ -60,6 +60,19 @@ internal sealed class DeliveryWait(StandardStreams streams)
         }
     }
 
+    private static IEnumerable<string> Missing(IReadOnlyList<DeliveryStatus> rows, SettlementProgress progress)
+    {
+        if (rows.Count == 0)
+        {
+            return ["no server is known yet"];
+        }
+
+        List<DeliveryStatus> missing = [.. rows.Where(row => IsMissing(row, progress))];
+
+        // Nobody whom the agent knows waits for it: it is for servers that are no longer in its configuration.
+        return (missing.Count > 0 || progress == SettlementProgress.Rejected ? missing : rows.Where(row => !row.ServerActive && row.State is not DeliveryState.Delivered)).Select(Describe);
+    }
+
     private static bool IsMissing(DeliveryStatus row, SettlementProgress progress) => row.ServerActive && row.State switch
     {
         DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled => true,
@@ -67,5 +80,5 @@ internal sealed class DeliveryWait(StandardStreams streams)
         _ => progress == SettlementProgress.Pending,
     };
 
-    private static string Describe(DeliveryStatus row) => $"{row.Server}: {row.State}{(row.Reason is null ? "" : $" ({row.Reason})")}";
+    private static string Describe(DeliveryStatus row) => $"{row.Server}{(row.ServerActive ? "" : " (not configured)")}: {row.State}{(row.Reason is null ? "" : $" ({row.Reason})")}";
 }

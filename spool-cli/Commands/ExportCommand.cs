@@ -22,8 +22,11 @@ internal sealed class ExportCommand
           quickq-spool export --server mq1 --state rejected --since 1d > rejected.ndjson
           quickq-spool export --state pending | ssh other quickq-spool import
 
-        Exit codes: 0 done, also when nothing fits; 64 wrong use; 65 not a spool; 66 no such spool or server; 74 input/output
-        error; 77 no permission; 78 spool of a newer version.
+        A message whose properties are not what docs/spool-format.md says (another program stored them) is named on standard
+        error and skipped; the exit code is 74 then.
+
+        Exit codes: 0 done, also when nothing fits; 64 wrong use; 65 not a spool; 66 no such spool or server; 74 messages were
+        skipped, or input/output error; 77 no permission; 78 spool of a newer version.
         """;
 
     private readonly FilterOptions _filter = new("all");
@@ -44,12 +47,19 @@ internal sealed class ExportCommand
         using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
         ServerNames.Require(reader, filter.Server);
         var line = new MessageLineWriter(streams.RawOutput);
-        foreach (var message in reader.Export(filter))
+        long skipped = 0;
+        foreach (var message in reader.Export(filter, (id, fault) =>
+        {
+            // What import could not take must not end the export: the messages behind it are wanted all the more.
+            skipped++;
+            streams.Error.WriteLine($"quickq-spool: message {id} was not exported: its properties cannot be read: {fault}");
+        }))
         {
             line.Write(message);
         }
 
         line.Flush();
-        return ExitCode.Done;
+        return skipped == 0 ? ExitCode.Done
+            : throw new CommandException(ExitCode.InputOutput, $"{Printable.Count(skipped, "message")} not exported", "'quickq-spool show ID' shows them as they are stored");
     }
 }

@@ -10,8 +10,9 @@ internal sealed class WaitCommand
 {
     private const string Details =
         """
-        Servers that are no longer configured are left out. Prints nothing when all is delivered; otherwise standard error
-        says what is missing where. An ID may be shortened to any unique beginning.
+        Servers that are no longer configured are left out, unless nobody else has the message, or one of them still waits
+        for it and a configured server has never been given it. Prints nothing when all is delivered; otherwise standard
+        error says what is missing where. An ID may be shortened to any unique beginning.
 
         Examples:
           quickq-spool wait 0193a1f2 --timeout 1m

@@ -32,6 +32,7 @@ internal static class Json
 [JsonSerializable(typeof(MessageJson))]
 [JsonSerializable(typeof(StoredMessageJson))]
 [JsonSerializable(typeof(CheckJson))]
+[JsonSerializable(typeof(string))]
 internal sealed partial class ContractContext : JsonSerializerContext
 {
     /// <summary>With texts as they are: the generated default escapes all that is not ASCII.</summary>

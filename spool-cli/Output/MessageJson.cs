@@ -28,19 +28,23 @@ internal sealed record DeliveryJson(
 /// <param name="BodyBytes">The length of the body.</param>
 /// <param name="Body">The body where it is UTF-8 text, else null.</param>
 /// <param name="BodyBase64">The body where it is not, else null.</param>
+/// <param name="PropertiesFault">Why the properties cannot be read; null when they can. They are the stored text then.</param>
 internal sealed record StoredMessageJson(
     string Id, string? Exchange, string RoutingKey, string CreatedAt, string? ExpiresAt, IReadOnlyList<DeliveryJson> Deliveries,
-    JsonElement Properties, int BodyBytes, string? Body, string? BodyBase64)
+    JsonElement Properties, int BodyBytes, string? Body, string? BodyBase64, string? PropertiesFault)
 {
     public static StoredMessageJson From(StoredMessage message)
     {
         var status = MessageJson.From(message.Status);
         var isText = Utf8.IsValid(message.Body);
-        using var properties = JsonDocument.Parse(message.Properties.ToJson());
+        var properties = message.UnreadableProperties is { } unreadable
+            ? JsonSerializer.SerializeToElement(unreadable, ContractContext.Plain.String)
+            : JsonElement.Parse(message.Properties.ToJson());
         return new StoredMessageJson(
             status.Id, status.Exchange, status.RoutingKey, status.CreatedAt, status.ExpiresAt, status.Deliveries,
-            properties.RootElement.Clone(), message.Body.Length,
+            properties, message.Body.Length,
             isText ? System.Text.Encoding.UTF8.GetString(message.Body) : null,
-            isText ? null : Convert.ToBase64String(message.Body));
+            isText ? null : Convert.ToBase64String(message.Body),
+            message.PropertiesFault);
     }
 }

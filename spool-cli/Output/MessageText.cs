@@ -57,6 +57,12 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
         Line("exchange", Exchange(status.Exchange));
         Line("topic", status.RoutingKey);
         Line("expires", Time.Exact(status.ExpiresAt) ?? "never");
+        if (message.PropertiesFault is { } fault)
+        {
+            Line("properties", $"cannot be read: {fault}");
+            Line("", message.UnreadableProperties!);
+        }
+
         Line("content type", properties.ContentType ?? "-");
         Line("delivery mode", properties.Transient ? "transient" : "persistent");
         Line("priority", properties.Priority?.ToString(CultureInfo.InvariantCulture) ?? "-");

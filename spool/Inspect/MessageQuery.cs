@@ -31,16 +31,15 @@ internal sealed class MessageQuery(SpoolFile file)
         TopicPattern? topic = filter.TopicPattern is null ? null : new TopicPattern(filter.TopicPattern);
         bool indexed = StatesOf(filter) is { Count: > 0 } states && states.All(HasIndex)
             && !(filter.State is DeliveryState.Deferred && file.Read(connection => connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM suspension)")) != 0);
-        long before = file.Read(connection => connection.ReadNumber("SELECT max(seq) FROM message")) + 1;
+        long upTo = file.Read(connection => connection.ReadNumber("SELECT max(seq) FROM message"));
         int left = filter.Limit;
-        while (left > 0 && before > 0)
+        while (left > 0 && upTo > 0)
         {
-            long from = indexed ? 0 : Math.Max(0, before - Range);
-            long end = before;
-            List<(long Seq, string RoutingKey)> page = file.Read(connection => ReadPage(connection, filter, indexed, end, from));
+            long last = upTo;
+            (List<(long Seq, string RoutingKey)> page, upTo) = file.Read(connection =>
+                indexed ? ReadIndexed(connection, filter, last) : ReadRange(connection, filter, last, Math.Max(1, last - Range + 1)));
             foreach ((long seq, string routingKey) in page)
             {
-                before = seq;
                 if (topic?.Matches(routingKey) ?? true)
                 {
                     yield return seq;
@@ -50,57 +49,80 @@ internal sealed class MessageQuery(SpoolFile file)
                     }
                 }
             }
-
-            if (page.Count < PageSize)
-            {
-                before = from;
-            }
         }
     }
 
     private static IReadOnlyList<string> StatesOf(MessageFilter filter) => filter.States ?? (filter.State is { } one ? [one] : []);
 
-    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteConnection connection, MessageFilter filter, bool indexed, long before, long from)
+    /// <summary>Some of the messages with numbers in this range, the newest of them, and up to which number others may be.</summary>
+    private static (List<(long Seq, string RoutingKey)> Page, long Next) ReadRange(SqliteConnection connection, MessageFilter filter, long upTo, long from)
     {
         using SqliteCommand command = connection.CreateCommand();
+        string condition = filter.Server is null && filter.State is null && filter.States is null ? "1"
+            : $"EXISTS (SELECT 1 FROM delivery AS d JOIN server AS s ON s.id = d.server WHERE d.message = m.seq AND {RowCondition(command, filter.State, filter.Server)})";
+        command.Parameters.AddWithValue("$from", from);
+        command.Parameters.AddWithValue("$upTo", upTo);
+        List<(long Seq, string RoutingKey)> page = ReadPage(command, filter, $"m.seq BETWEEN $from AND $upTo AND {condition}");
+
+        // Numbers may be far apart: one that a hand chose has more empty ranges below it than anybody can look through.
+        return (page, page.Count < PageSize ? connection.ReadNumber("SELECT max(seq) FROM message WHERE seq < $from", ("$from", from)) : page[^1].Seq - 1);
+    }
+
+    /// <summary>The states with an index of their own start from it: among millions delivered, three rejected are found at once.</summary>
+    private static (List<(long Seq, string RoutingKey)> Page, long Next) ReadIndexed(SqliteConnection connection, MessageFilter filter, long upTo)
+    {
+        SortedSet<long> newest = NewestInStates(connection, filter, upTo);
+        using SqliteCommand command = connection.CreateCommand();
+        List<(long, string)> page = ReadPage(command, filter, $"m.seq IN ({string.Join(',', newest)})");
+        return (page, newest.Count < PageSize ? 0 : newest.Min - 1);
+    }
+
+    private static SortedSet<long> NewestInStates(SqliteConnection connection, MessageFilter filter, long upTo)
+    {
+        var newest = new SortedSet<long>();
+        foreach (string state in StatesOf(filter))
+        {
+            using SqliteCommand select = connection.Prepare(
+                $"SELECT message FROM delivery WHERE server = $server AND state = '{state}' AND message BETWEEN $from AND $upTo ORDER BY message DESC LIMIT {PageSize}",
+                "$server", "$from", "$upTo");
+            select.Set("$upTo", upTo);
+            foreach (long server in ServerIds(connection, filter.Server))
+            {
+                // Of a thousand servers few add to a page that is full already.
+                using SqliteDataReader row = select.Set("$server", server).Set("$from", newest.Count < PageSize ? 1 : newest.Min).ExecuteReader();
+                while (row.Read())
+                {
+                    newest.Add(row.GetInt64(0));
+                }
+
+                while (newest.Count > PageSize)
+                {
+                    newest.Remove(newest.Min);
+                }
+            }
+        }
+
+        return newest;
+    }
+
+    private static List<(long Seq, string RoutingKey)> ReadPage(SqliteCommand command, MessageFilter filter, string condition)
+    {
         command.CommandText =
             $"""
             SELECT m.seq, m.routing_key FROM message AS m
-            WHERE m.seq < $before AND m.seq >= $from AND {StateCondition(connection, filter, indexed, command)}
-              AND ($since IS NULL OR m.created_at >= $since) AND ($until IS NULL OR m.created_at < $until)
+            WHERE {condition} AND ($since IS NULL OR m.created_at >= $since) AND ($until IS NULL OR m.created_at < $until)
             ORDER BY m.seq DESC LIMIT {PageSize}
             """;
-        command.Parameters.AddWithValue("$before", before);
-        command.Parameters.AddWithValue("$from", from);
         command.Parameters.AddWithValue("$since", filter.Since is { } since ? SpoolTime.ToMicroseconds(since) : DBNull.Value);
         command.Parameters.AddWithValue("$until", filter.Until is { } until ? SpoolTime.ToMicroseconds(until) : DBNull.Value);
         var page = new List<(long, string)>();
         using SqliteDataReader reader = command.ExecuteReader();
         while (reader.Read())
         {
-            page.Add((reader.GetInt64(0), reader.GetString(1)));
+            page.Add((reader.GetInt64(0), reader.TextOrNull(1) ?? ""));
         }
 
         return page;
-    }
-
-    /// <summary>The states with an index of their own start from it: among millions delivered, three rejected are found at once.</summary>
-    private static string StateCondition(SqliteConnection connection, MessageFilter filter, bool indexed, SqliteCommand command)
-    {
-        if (filter.Server is null && filter.State is null && filter.States is null)
-        {
-            return "1";
-        }
-
-        if (indexed)
-        {
-            IEnumerable<string> perServer = ServerIds(connection, filter.Server).SelectMany(server => StatesOf(filter).Select(state =>
-                $"SELECT message FROM (SELECT message FROM delivery WHERE server = {server} AND state = '{state}' AND message < $before ORDER BY message DESC LIMIT {PageSize})"));
-            string union = string.Join(" UNION ", perServer);
-            return union.Length == 0 ? "0" : $"m.seq IN ({union})";
-        }
-
-        return $"EXISTS (SELECT 1 FROM delivery AS d JOIN server AS s ON s.id = d.server WHERE d.message = m.seq AND {RowCondition(command, filter.State, filter.Server)})";
     }
 
     private static List<long> ServerIds(SqliteConnection connection, string? name)

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Inspect;
 using Quickq.Spool.Locking;
+using Quickq.Spool.Repair;
 
 namespace Quickq.Spool;
 
@@ -50,7 +51,7 @@ public static class SpoolCheck
 
     private static void CheckContent(SpoolFile file, List<CheckFinding> findings)
     {
-        Guarded(findings, Integrity, () => CheckIntegrity(file));
+        Guarded(findings, Integrity, () => CheckIntegrity(file).Concat(CheckWal(file.Path)));
         Guarded(findings, Settings, () => file.Read(connection => CheckSettings(connection, file.Path)));
         Guarded(findings, Counters, () => file.Read(CheckCounters));
     }
@@ -98,6 +99,9 @@ public static class SpoolCheck
         return found;
     });
 
+    private static IEnumerable<CheckFinding> CheckWal(string resolved) =>
+        WalCheck.FindDamage(resolved) is { } damage ? [new(Integrity, CheckLevel.Damaged, damage)] : [];
+
     private static List<CheckFinding> CheckSettings(SqliteConnection connection, string path)
     {
         using SqliteCommand settings = SpoolLimits.Select(connection);
@@ -113,6 +117,14 @@ public static class SpoolCheck
         connection.Execute("BEGIN");
         try
         {
+            RequireNumbers("tally", "name", "value");
+            RequireNumbers("server", "name", "active", "paused", "pending", "deferred", "held", "rejected", "delivered", "expired", "cancelled", "unrouted", "rewind");
+            Fault(connection.ReadNumber("SELECT count(*) FROM server WHERE typeof(name) <> 'text'"), "servers whose name is not text");
+            if (found.Count > 0)
+            {
+                return found; // they cannot be compared with anything
+            }
+
             Compare("messages", "SELECT seq FROM sqlite_sequence WHERE name = 'message'", "SELECT (SELECT count(*) FROM message) + (SELECT value FROM tally WHERE name = 'removed')");
             Compare("unassigned messages", "SELECT value FROM tally WHERE name = 'unassigned'", "SELECT count(*) FROM unassigned");
             foreach ((long id, string name) in ReadServers(connection))
@@ -135,6 +147,16 @@ public static class SpoolCheck
         finally
         {
             connection.Execute("ROLLBACK");
+        }
+
+        void RequireNumbers(string table, string name, params ReadOnlySpan<string> columns)
+        {
+            foreach (string column in columns)
+            {
+                found.AddRange(connection.ReadRows(
+                    $"SELECT {name} FROM {table} WHERE typeof({column}) NOT IN ('integer', 'null')",
+                    row => new CheckFinding(Counters, CheckLevel.Damaged, $"{table} {row.TextOrNull(0)}: {column} is not a whole number")));
+            }
         }
 
         void Compare(string what, string counted, string rows)

@@ -29,10 +29,10 @@ public sealed class SpoolReader : IDisposable
         int? agent = AgentLock.FindHolder(_file.Path);
         long live = connection.ReadNumber("PRAGMA page_size")
             * (connection.ReadNumber("PRAGMA page_count") - connection.ReadNumber("PRAGMA freelist_count"));
-        long accepted = connection.ReadNumber("SELECT seq FROM sqlite_sequence WHERE name = 'message'");
-        long removed = connection.ReadNumber("SELECT value FROM tally WHERE name = 'removed'");
+        long accepted = connection.RequireNumber("SELECT seq FROM sqlite_sequence WHERE name = 'message'");
+        long removed = connection.RequireNumber("SELECT value FROM tally WHERE name = 'removed'");
         return new SpoolOverview(
-            _file.Path, accepted - removed, live, connection.ReadNumber("SELECT value FROM tally WHERE name = 'unassigned'"),
+            _file.Path, accepted - removed, live, connection.RequireNumber("SELECT value FROM tally WHERE name = 'unassigned'"),
             SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, ReadServers(connection, agent is not null), ReadRepair(connection, _file.Path));
     });
 
@@ -57,9 +57,14 @@ public sealed class SpoolReader : IDisposable
         command.CommandText = "SELECT seq, properties, body FROM message WHERE id = $id";
         command.Parameters.AddWithValue("$id", id);
         using SqliteDataReader reader = command.ExecuteReader();
-        return reader.Read()
-            ? new StoredMessage(ReadStatus(connection, reader.GetInt64(0))!, MessageProperties.FromJson(reader.GetString(1)), reader.GetFieldValue<byte[]>(2))
-            : null;
+        if (!reader.Read())
+        {
+            return null;
+        }
+
+        string stored = reader.TextOrNull(1) ?? "";
+        bool isReadable = MessageProperties.TryFromJson(stored, out MessageProperties properties, out string? fault);
+        return new StoredMessage(ReadStatus(connection, reader.GetInt64(0))!, properties, reader.Bytes(2)) { UnreadableProperties = isReadable ? null : stored, PropertiesFault = fault };
     });
 
     /// <summary>Messages newest first. Pages by key: between two messages no snapshot is held, however long the caller takes.</summary>
@@ -76,16 +81,32 @@ public sealed class SpoolReader : IDisposable
     }
 
     /// <summary>Messages whole, as a producer would hand them over, oldest first. Between two messages no snapshot is held.</summary>
-    public IEnumerable<OutgoingMessage> Export(MessageFilter filter)
+    /// <param name="filter">Which.</param>
+    /// <param name="onUnreadable">Told of each message that is passed by because its properties cannot be read: its id, and why. Null: such a message ends the export.</param>
+    /// <exception cref="System.Text.Json.JsonException">The properties of a message cannot be read, and nobody wants to be told.</exception>
+    public IEnumerable<OutgoingMessage> Export(MessageFilter filter, Action<string, string>? onUnreadable = null)
     {
         List<long> numbers = [.. new MessageQuery(_file).Find(filter)];
         numbers.Reverse();
         foreach (long seq in numbers)
         {
             // Null when it was removed meanwhile.
-            if (_file.Read(connection => ReadWhole(connection, seq)) is { } message)
+            if (_file.Read(connection => ReadWhole(connection, seq)) is not { } found)
             {
-                yield return message;
+                continue;
+            }
+
+            if (found.Fault is null)
+            {
+                yield return found.Message;
+            }
+            else if (onUnreadable is not null)
+            {
+                onUnreadable(found.Message.Id!, found.Fault);
+            }
+            else
+            {
+                throw new System.Text.Json.JsonException($"message {found.Message.Id}: {found.Fault}");
             }
         }
     }
@@ -101,22 +122,25 @@ public sealed class SpoolReader : IDisposable
     public SettlementProgress WaitForDelivery(IReadOnlyCollection<string> ids, TimeSpan? timeout = null, CancellationToken cancellation = default) =>
         ProgressWait.Run(_file.Path, () => ReadProgress(ids), timeout, _clock, cancellation);
 
-    /// <summary>How far the messages with these ids have come at the active servers; an unassigned message is pending.</summary>
+    /// <summary>How far the messages with these ids have come at the active servers.</summary>
+    /// <remarks>
+    /// A message is delivered when every server has it that it is for: the active ones where it has a row. It is pending while it is unassigned, while only servers that are no longer
+    /// configured wait for it, and while one of those waits and a configured server has no row: that may be the same server under another name.
+    /// </remarks>
     /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
     public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => _file.Read(connection =>
     {
         bool pending = false, rejected = false;
+        long active = connection.ReadNumber("SELECT count(*) FROM server WHERE active = 1");
         foreach (string id in ids)
         {
             MessageStatus status = (FindSeq(connection, id) is { } seq ? ReadStatus(connection, seq) : null)
                 ?? throw new SpoolException(SpoolFault.NotFound, _file.Path, $"there is no message {id} in the spool {_file.Path}");
-            IEnumerable<DeliveryStatus> wanted = status.Deliveries.Where(delivery => delivery.ServerActive);
-            pending |= status.Deliveries.Count == 0;
-            foreach (DeliveryStatus delivery in wanted)
-            {
-                pending |= delivery.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held;
-                rejected |= delivery.State is DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled;
-            }
+            ILookup<bool, DeliveryStatus> rows = status.Deliveries.ToLookup(delivery => delivery.ServerActive);
+            bool anyActive = rows[true].Any();
+            pending |= rows[true].Any(IsWaiting) || (anyActive && rows[true].Count() < active && rows[false].Any(IsWaiting));
+            pending |= !anyActive && (status.Deliveries.Count == 0 || rows[false].Any(row => row.State is not DeliveryState.Delivered));
+            rejected |= rows[true].Any(row => row.State is DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled);
         }
 
         return rejected ? SettlementProgress.Rejected : pending ? SettlementProgress.Pending : SettlementProgress.Delivered;
@@ -124,6 +148,8 @@ public sealed class SpoolReader : IDisposable
 
     /// <summary>Closes the spool.</summary>
     public void Dispose() => _file.Dispose();
+
+    private static bool IsWaiting(DeliveryStatus row) => row.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held;
 
     private List<ServerOverview> ReadServers(SqliteConnection connection, bool agentRuns)
     {
@@ -142,12 +168,13 @@ public sealed class SpoolReader : IDisposable
         using SqliteDataReader row = command.ExecuteReader();
         while (row.Read())
         {
-            bool rateIsFresh = agentRuns && !row.IsDBNull(17) && now - row.GetInt64(17) < RateIsFreshFor;
+            double? rate = agentRuns && row.NumberOrNull(17) is { } rateAt && SpoolTime.Between(rateAt, now) < RateIsFreshFor && !row.IsDBNull(16) ? row.GetDouble(16) : null;
             servers.Add(new ServerOverview(
-                row.GetString(0), row.GetInt64(1) != 0, row.GetInt64(2) != 0,
-                agentRuns ? row.GetString(3) : "disconnected", agentRuns ? row.TextOrNull(4) : null, row.TimeOrNull(5),
-                row.GetInt64(6), row.GetInt64(7), row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12), row.GetInt64(13),
-                row.TimeOrNull(14), row.TextOrNull(15), row.TimeOrNull(18), rateIsFresh ? row.GetDouble(16) : null));
+                row.TextOrNull(0) ?? "", row.RequireNumber(1) != 0, row.RequireNumber(2) != 0,
+                agentRuns ? row.TextOrNull(3) ?? "" : "disconnected", agentRuns ? row.TextOrNull(4) : null, row.TimeOrNull(5),
+                row.RequireNumber(6), row.RequireNumber(7), row.RequireNumber(8), row.RequireNumber(9),
+                row.RequireNumber(10), row.RequireNumber(11), row.RequireNumber(12), row.RequireNumber(13),
+                row.TimeOrNull(14), row.TextOrNull(15), row.TimeOrNull(18), rate is { } number && double.IsFinite(number) ? number : null));
         }
 
         return servers;
@@ -171,7 +198,8 @@ public sealed class SpoolReader : IDisposable
         {
             while (row.Read())
             {
-                rows.Add(new DeliveryStatus(row.GetString(0), row.GetInt64(1) != 0, row.GetString(2), row.GetInt32(3),
+                int attempts = (int)Math.Clamp(row.NumberOrNull(3) ?? 0, int.MinValue, int.MaxValue);
+                rows.Add(new DeliveryStatus(row.TextOrNull(0) ?? "", row.NumberOrNull(1) != 0, row.TextOrNull(2) ?? "", attempts,
                     row.TimeOrNull(4), row.TimeOrNull(5), row.TextOrNull(6), row.TextOrNull(7)));
             }
         }
@@ -181,35 +209,41 @@ public sealed class SpoolReader : IDisposable
         message.Parameters.AddWithValue("$seq", seq);
         using SqliteDataReader found = message.ExecuteReader();
         return found.Read()
-            ? new MessageStatus(found.GetString(0), found.TextOrNull(1), found.GetString(2), found.TimeOrNull(3)!.Value, found.TimeOrNull(4), rows)
+            ? new MessageStatus(
+                found.TextOrNull(0) ?? "", found.TextOrNull(1), found.TextOrNull(2) ?? "", found.TimeOrNull(3) ?? DateTimeOffset.UnixEpoch, found.TimeOrNull(4), rows)
             : null;
     }
 
     private static PastRepair? ReadRepair(SqliteConnection connection, string path)
     {
         long at = Tally("repairedAt");
-        string aside = AsideFiles.NameFor(path, at);
-        return at > 0 && FileIdentity.Find(aside) is not null ? new PastRepair(SpoolTime.FromMicroseconds(at), Tally("repairSaved"), Tally("repairLost"), aside) : null;
+        return at > 0 && AsideFiles.FindFor(path, at) is { } aside ? new PastRepair(SpoolTime.FromMicroseconds(at), Tally("repairSaved"), Tally("repairLost"), aside) : null;
 
-        long Tally(string name) => connection.ReadNumber($"SELECT value FROM tally WHERE name = '{name}'");
+        long Tally(string name) => connection.RequireNumber($"SELECT value FROM tally WHERE name = '{name}'");
     }
 
-    private static OutgoingMessage? ReadWhole(SqliteConnection connection, long seq)
+    private static (OutgoingMessage Message, string? Fault)? ReadWhole(SqliteConnection connection, long seq)
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "SELECT id, exchange, routing_key, properties, created_at, expires_at, body FROM message WHERE seq = $seq";
         command.Parameters.AddWithValue("$seq", seq);
         using SqliteDataReader row = command.ExecuteReader();
-        return !row.Read() ? null : new OutgoingMessage
+        if (!row.Read())
         {
-            Id = row.GetString(0),
+            return null;
+        }
+
+        MessageProperties.TryFromJson(row.TextOrNull(3) ?? "", out MessageProperties properties, out string? fault);
+        return (new OutgoingMessage
+        {
+            Id = row.TextOrNull(0) ?? "",
             Exchange = row.TextOrNull(1),
-            RoutingKey = row.GetString(2),
-            Properties = MessageProperties.FromJson(row.GetString(3)),
+            RoutingKey = row.TextOrNull(2) ?? "",
+            Properties = properties,
             CreatedAt = row.TimeOrNull(4),
             ExpiresAt = row.TimeOrNull(5),
-            Body = row.GetFieldValue<byte[]>(6),
-        };
+            Body = row.Bytes(6),
+        }, fault);
     }
 
     private static long? FindSeq(SqliteConnection connection, string id)
@@ -226,7 +260,7 @@ public sealed class SpoolReader : IDisposable
         using SqliteDataReader reader = command.ExecuteReader();
         while (reader.Read())
         {
-            texts.Add(reader.GetString(0));
+            texts.Add(reader.TextOrNull(0) ?? "");
         }
 
         return texts;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
+using Quickq.Spool.Repair;
 using SQLitePCL;
 
 namespace Quickq.Spool.Inspect;
@@ -23,7 +24,7 @@ internal static class TimedCheck
             using SqliteCommand check = connection.CreateCommand();
             check.CommandText = "PRAGMA integrity_check(1)";
             string said = Convert.ToString(check.ExecuteScalar(), CultureInfo.InvariantCulture) ?? "";
-            return said is "ok" ? null : said.ReplaceLineEndings(" ");
+            return said is "ok" ? WalCheck.FindDamage(file.Path) : said.ReplaceLineEndings(" ");
         }
         catch (SqliteException interrupted) when (interrupted.SqliteErrorCode == raw.SQLITE_INTERRUPT)
         {

@@ -61,7 +61,14 @@ public sealed record DeliveryStatus(
     DateTimeOffset? NextAttemptAt, DateTimeOffset? SettledAt, string? Endpoint, string? Reason);
 
 /// <summary>A message with its properties and its body, byte for byte.</summary>
-public sealed record StoredMessage(MessageStatus Status, MessageProperties Properties, byte[] Body);
+public sealed record StoredMessage(MessageStatus Status, MessageProperties Properties, byte[] Body)
+{
+    /// <summary>The stored text of properties that cannot be read; the agent rejects such a message. Null, as nearly always, when <see cref="Properties"/> has them.</summary>
+    public string? UnreadableProperties { get; init; }
+
+    /// <summary>Why the properties cannot be read; null when they can.</summary>
+    public string? PropertiesFault { get; init; }
+}
 
 /// <summary>Which messages to list. All conditions must hold.</summary>
 public sealed record MessageFilter

@@ -60,7 +60,7 @@ internal sealed class DeliveryReplay
             }
         }
 
-        return (candidates, groups < PageSize ? null : last);
+        return (candidates, groups < PageSize || last <= after ? null : last);
     }
 
     /// <summary>Makes these due, those of them that still are as they were read, and changes the counters and the rewind mark with them.</summary>

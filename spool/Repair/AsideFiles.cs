@@ -14,9 +14,24 @@ internal static class AsideFiles
     private const string Mark = ".damaged-";
     private const string TimeForm = "yyyyMMdd'T'HHmmss'Z'";
 
-    /// <summary>Where a spool repaired at this time (microseconds since the epoch) was put.</summary>
-    public static string NameFor(string resolved, long repairedAt) =>
-        resolved + Mark + SpoolTime.FromMicroseconds(repairedAt).UtcDateTime.ToString(TimeForm, CultureInfo.InvariantCulture);
+    /// <summary>Where a spool that is repaired at this time (microseconds since the epoch) goes: a name that nothing has yet.</summary>
+    public static string FreeNameFor(string resolved, long repairedAt) => NamesFor(resolved, repairedAt).First(static name => !IsTaken(name));
+
+    /// <summary>Where a spool that was repaired at this time is, as long as it is there; null afterwards.</summary>
+    public static string? FindFor(string resolved, long repairedAt) => NamesFor(resolved, repairedAt).TakeWhile(IsTaken).LastOrDefault();
+
+    /// <summary>One name for each second; with a number from the second repair in it on.</summary>
+    private static IEnumerable<string> NamesFor(string resolved, long repairedAt)
+    {
+        string first = resolved + Mark + SpoolTime.FromMicroseconds(repairedAt).UtcDateTime.ToString(TimeForm, CultureInfo.InvariantCulture);
+        yield return first;
+        for (int number = 2; ; number++)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{first}-{number}");
+        }
+    }
+
+    private static bool IsTaken(string name) => FileIdentity.Find(name) is not null || FileIdentity.Find(name + "-wal") is not null || FileIdentity.Find(name + "-shm") is not null;
 
     /// <summary>Whether a repair is putting the fresh spool in its place, or was interrupted in that.</summary>
     public static bool IsExchanging(string resolved) => FileIdentity.Find(SpoolPath.RepairMark(resolved)) is not null;

@@ -7,7 +7,6 @@ internal sealed class BtreePage
 {
     private const byte InteriorIndex = 2, InteriorTable = 5, LeafIndex = 10, LeafTable = 13;
     private const byte FirstOverflow = 3, LaterOverflow = 4;
-    private const int LargestPayload = 1 << 30;
 
     private readonly DatabaseImage _image;
     private readonly byte[] _bytes;
@@ -37,11 +36,12 @@ internal sealed class BtreePage
     public static BtreePage? Read(DatabaseImage image, uint number, bool index)
     {
         byte[] bytes = new byte[image.PageSize];
-        if (!image.TryRead(number, bytes))
-        {
-            return null;
-        }
+        return image.TryRead(number, bytes) ? Parse(image, number, bytes, index) : null;
+    }
 
+    /// <summary>The same, of content that the page had once.</summary>
+    public static BtreePage? Parse(DatabaseImage image, uint number, byte[] bytes, bool index)
+    {
         var page = new BtreePage(image, number, bytes);
         if (bytes[page._start] is not (InteriorIndex or InteriorTable or LeafIndex or LeafTable))
         {
@@ -113,7 +113,7 @@ internal sealed class BtreePage
 
         int at = IsLeaf ? begin : begin + 4;
         long rowId = 0;
-        if (!StoredRecord.TryReadVarint(_bytes, ref at, out long size) || size is < 1 or > LargestPayload || (!IsIndex && !StoredRecord.TryReadVarint(_bytes, ref at, out rowId)))
+        if (!StoredRecord.TryReadVarint(_bytes, ref at, out long size) || size < 1 || size > _image.LargestPayload || (!IsIndex && !StoredRecord.TryReadVarint(_bytes, ref at, out rowId)))
         {
             return null;
         }

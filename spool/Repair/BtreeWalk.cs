@@ -19,8 +19,10 @@ internal sealed class BtreeWalk(DatabaseImage image)
     /// <summary>The rows below <paramref name="root"/>; null stands for a place where something is missing.</summary>
     public IEnumerable<(long RowId, StoredRecord Record)?> Rows(uint root, bool index) => Visit(root, index, Deepest);
 
-    /// <summary>Rows on pages of the same kind that no page leads to any more. The caller tells by their columns whether they are of its table.</summary>
-    public IEnumerable<(long RowId, StoredRecord Record)> Orphans(bool index)
+    /// <summary>
+    /// Rows on pages of the same kind that no page leads to any more, page by page. The caller tells by their columns whether they are of its table.
+    /// </summary>
+    public IEnumerable<IReadOnlyList<(long RowId, StoredRecord Record)>> Orphans(bool index)
     {
         for (uint number = 3; number <= image.PageCount; number++)
         {
@@ -29,15 +31,29 @@ internal sealed class BtreeWalk(DatabaseImage image)
                 continue;
             }
 
-            for (int cell = 0; cell < page.CellCount; cell++)
+            yield return ReadableRows(page);
+        }
+    }
+
+    /// <summary>
+    /// Rows on leaves of tables as they once were: what a WAL has of a page before its last change. A row that moved to a page which cannot be read is found where it was.
+    /// </summary>
+    public IEnumerable<(long RowId, StoredRecord Record)> Earlier()
+    {
+        foreach ((uint number, byte[] content) in image.EarlierPages())
+        {
+            if (BtreePage.Parse(image, number, content, index: false) is { IsLeaf: true, IsIndex: false } page && page.AddsUp())
             {
-                if (page.Row(cell) is { } row)
+                foreach ((long RowId, StoredRecord Record) row in ReadableRows(page))
                 {
                     yield return row;
                 }
             }
         }
     }
+
+    private static List<(long RowId, StoredRecord Record)> ReadableRows(BtreePage page) =>
+        [.. Enumerable.Range(0, page.CellCount).Select(page.Row).Where(row => row is not null).Select(row => row!.Value)];
 
     private IEnumerable<(long RowId, StoredRecord Record)?> Visit(uint number, bool index, int depth)
     {

@@ -3,7 +3,7 @@ using Quickq.Spool.Schema;
 
 namespace Quickq.Spool.Repair;
 
-/// <summary>The pages of a SQLite database as its last commit left them, read without SQLite: the main file, and over it the committed frames of the log.</summary>
+/// <summary>The pages of a SQLite database as its last commit left them, read without SQLite: the main file, and over it the committed frames of the WAL; of a damaged WAL all frames that are what they were.</summary>
 /// <remarks>
 /// For a file that SQLite cannot read any more. Nothing that it holds is trusted: whatever lies outside the file is "not there". The caller sees to it that nobody writes.
 /// Layout: sqlite.org/fileformat2.html.
@@ -17,6 +17,7 @@ internal sealed class DatabaseImage : IDisposable
     private readonly FileStream _main;
     private readonly FileStream? _log;
     private readonly Dictionary<uint, long> _framesByPage = [];
+    private readonly List<(uint Page, long Frame)> _earlierFrames = [];
 
     private DatabaseImage(FileStream main, FileStream? log)
     {
@@ -29,6 +30,12 @@ internal sealed class DatabaseImage : IDisposable
 
     /// <summary>The number of the last page.</summary>
     public uint PageCount { get; private set; }
+
+    /// <summary>No row is longer than the database, nor than SQLite lets one be: a length that says more is none.</summary>
+    public long LargestPayload => Math.Min(1 << 30, (long)PageCount * PageSize);
+
+    /// <summary>Whether the WAL may have held commits behind the last one that could be read: then nothing counts what was in them.</summary>
+    public bool EndsInDoubt { get; private set; }
 
     /// <summary>True when the header says that the file is a spool, whatever else is wrong with it.</summary>
     public bool IsSpool { get; private set; }
@@ -64,6 +71,27 @@ internal sealed class DatabaseImage : IDisposable
         return _framesByPage.TryGetValue(page, out long frame) ? TryRead(_log!, frame, into) : TryRead(_main, (page - 1L) * PageSize, into);
     }
 
+    /// <summary>What the WAL and the main file have of pages from before their last change, the newest first.</summary>
+    public IEnumerable<(uint Page, byte[] Content)> EarlierPages()
+    {
+        byte[] content = new byte[PageSize];
+        foreach ((uint page, long frame) in _earlierFrames.AsEnumerable().Reverse())
+        {
+            if (TryRead(_log!, frame, content))
+            {
+                yield return (page, content);
+            }
+        }
+
+        foreach (uint page in _framesByPage.Keys)
+        {
+            if (TryRead(_main, (page - 1L) * PageSize, content))
+            {
+                yield return (page, content);
+            }
+        }
+    }
+
     /// <summary>What the pointer map says about a page: its kind (2 is free, 3 and 4 overflow, 5 a page of a tree) and the page that points to it; 0 when it says nothing.</summary>
     public (byte Kind, uint Parent) ReadPointer(uint page)
     {
@@ -94,7 +122,9 @@ internal sealed class DatabaseImage : IDisposable
     {
         try
         {
-            return RandomAccess.Read(file.SafeFileHandle, into, offset) == into.Length;
+            int count = RandomAccess.Read(file.SafeFileHandle, into, offset);
+            into[count..].Clear(); // the last page of a file that was cut off: SQLite takes what is missing for zeros, too
+            return count > 0;
         }
         catch (IOException)
         {
@@ -112,7 +142,7 @@ internal sealed class DatabaseImage : IDisposable
 
         int size = BinaryPrimitives.ReadUInt16BigEndian(header[16..]) is var written && written == 1 ? 65536 : written;
         PageSize = size >= 512 && int.IsPow2(size) ? size : UsualPageSize;
-        PageCount = (uint)Math.Min(uint.MaxValue, RandomAccess.GetLength(_main.SafeFileHandle) / PageSize);
+        PageCount = (uint)Math.Min(uint.MaxValue, (RandomAccess.GetLength(_main.SafeFileHandle) + PageSize - 1) / PageSize);
         if (_log is not null)
         {
             ReadLog();
@@ -128,12 +158,18 @@ internal sealed class DatabaseImage : IDisposable
 
     private void ReadLog()
     {
-        var log = new LogFrames(_log!, PageSize);
-        foreach ((uint page, long offset) in log.Committed())
+        WalFrames wal = WalFrames.Read(_log!, PageSize);
+        foreach ((uint page, long offset) in wal.Committed())
         {
+            if (_framesByPage.TryGetValue(page, out long earlier))
+            {
+                _earlierFrames.Add((page, earlier));
+            }
+
             _framesByPage[page] = offset;
         }
 
-        PageCount = Math.Max(PageCount, log.PagesAtLastCommit);
+        EndsInDoubt = wal.EndsInDoubt;
+        PageCount = Math.Max(PageCount, wal.PagesAtLastCommit);
     }
 }

@@ -126,7 +126,7 @@ public static class SpoolRepair
 
     private static RepairReport Replace_NeedsLock(string resolved, long now)
     {
-        string aside = AsideFiles.NameFor(resolved, now);
+        string aside = AsideFiles.FreeNameFor(resolved, now);
         string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
         using DatabaseImage image = DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved));
         try

@@ -96,26 +96,38 @@ internal sealed class StoredRecord
         return value;
     }
 
-    /// <summary>The number with a point in a column; null for anything else.</summary>
-    public double? Real(int column) =>
-        _columns[column] is { Type: 7 } value ? BinaryPrimitives.ReadDoubleBigEndian(_payload.AsSpan(value.Offset)) : Number(column);
-
     /// <summary>The text in a column; null for anything else, and where it is not UTF-8.</summary>
-    public string? Text(int column)
+    public string? Text(int column) => Value(column) as string;
+
+    /// <summary>
+    /// What a column holds, whatever it was declared as: <see cref="DBNull"/>, <see cref="long"/>, <see cref="double"/>, <see cref="string"/>, <see cref="RawText"/> or
+    /// a byte array.
+    /// </summary>
+    public object Value(int column)
     {
         (long type, int offset, int length) = _columns[column];
+        ReadOnlySpan<byte> bytes = _payload.AsSpan(offset, length);
+        return type switch
+        {
+            0 => DBNull.Value,
+            7 => BinaryPrimitives.ReadDoubleBigEndian(bytes) is var real && double.IsNaN(real) ? DBNull.Value : real,
+            < 12 => Number(column)!.Value,
+            _ when (type & 1) == 0 => bytes.ToArray(),
+            _ => DecodeText(bytes),
+        };
+    }
+
+    private static object DecodeText(ReadOnlySpan<byte> bytes)
+    {
         try
         {
-            return type >= 13 && (type & 1) != 0 ? Strict.GetString(_payload, offset, length) : null;
+            return bytes.Contains((byte)0) ? new RawText(bytes.ToArray()) : Strict.GetString(bytes);
         }
         catch (DecoderFallbackException)
         {
-            return null;
+            return new RawText(bytes.ToArray());
         }
     }
-
-    /// <summary>The bytes of a blob or a text; null for anything else.</summary>
-    public byte[]? Bytes(int column) => _columns[column] is { Type: >= 12 } value ? _payload.AsSpan(value.Offset, value.Length).ToArray() : null;
 
     private static long? LengthOf(long type) => type switch
     {
@@ -127,3 +139,6 @@ internal sealed class StoredRecord
         _ => null,
     };
 }
+
+/// <summary>Text that has no exact form as a <see cref="string"/>: not UTF-8, or with a zero byte, where SQLite's readers end it.</summary>
+internal sealed record RawText(byte[] Bytes);

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Microsoft.Data.Sqlite;
 
 namespace Quickq.Spool.Repair;
@@ -50,8 +52,14 @@ internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOn
     /// <summary>The place of a column among those stored.</summary>
     public int IndexOf(string column) => Columns.Select((candidate, index) => (candidate, index)).First(pair => string.Equals(pair.candidate.Name, column, StringComparison.Ordinal)).index;
 
-    /// <summary>The values of a stored row for these columns; null when it is no row of this table.</summary>
-    public object[]? Fit(long rowId, StoredRecord record)
+    /// <summary>The values of a stored row for these columns, as they are stored; null when it is no row of this table.</summary>
+    /// <param name="rowId">Its row id.</param>
+    /// <param name="record">What is stored.</param>
+    /// <param name="exact">
+    /// Whether each column must hold what it was declared as. SQLite takes a number as a body and a blob as a routing key, so a row that a page leads to may hold anything but in
+    /// its key; a row that nothing leads to must look like one of the table.
+    /// </param>
+    public object[]? Fit(long rowId, StoredRecord record, bool exact = false)
     {
         if (record.Count != Columns.Count)
         {
@@ -62,24 +70,47 @@ internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOn
         for (int i = 0; i < values.Length; i++)
         {
             TableColumn column = Columns[i];
-            object? value = column.IsRowId ? rowId : column.Type switch
-            {
-                "INTEGER" => record.Number(i),
-                "REAL" => record.Real(i),
-                "TEXT" => record.Text(i),
-                _ => record.Bytes(i),
-            };
-            if (value is null && (column.NotNull || !record.IsNull(i)))
+            values[i] = column.IsRowId ? rowId : record.Value(i);
+            if (!(values[i] is DBNull ? !column.NotNull : column.Holds(values[i]) || !(exact || column.IsKey)))
             {
                 return null;
             }
-
-            values[i] = value ?? DBNull.Value;
         }
 
         return values;
     }
+
+    /// <summary>Makes each value what its column was declared as, as far as it can be: text from bytes, no number at all from what is none.</summary>
+    public void Convert(object[] row)
+    {
+        for (int i = 0; i < row.Length; i++)
+        {
+            TableColumn column = Columns[i];
+            if (row[i] is not DBNull && !column.Holds(row[i]))
+            {
+                row[i] = column.Type is "TEXT" ? AsText(row[i]) : column.NotNull ? 0L : DBNull.Value;
+            }
+        }
+    }
+
+    /// <summary>A value as SQLite's readers see it when they ask for text.</summary>
+    public static string AsText(object value) => value switch
+    {
+        byte[] bytes => Encoding.UTF8.GetString(bytes),
+        RawText text => Encoding.UTF8.GetString(text.Bytes),
+        _ => System.Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
 }
 
 /// <summary>One column of a <see cref="TableLayout"/>.</summary>
-internal sealed record TableColumn(string Name, string Type, bool NotNull, bool IsRowId, bool IsKey);
+internal sealed record TableColumn(string Name, string Type, bool NotNull, bool IsRowId, bool IsKey)
+{
+    /// <summary>Whether the column was declared for values of this kind.</summary>
+    public bool Holds(object value) => Type switch
+    {
+        "INTEGER" => value is long,
+        "REAL" => value is double or long,
+        "TEXT" => value is string,
+        _ => value is byte[] or string or RawText,
+    };
+}

@@ -20,6 +20,9 @@ public static class Some
     /// <summary>From <paramref name="least"/> to <paramref name="most"/>, both possible.</summary>
     public static int Number(int least, int most) => Draw(dice => dice.Next(least, most + 1));
 
+    /// <summary>One of these.</summary>
+    public static T Of<T>(params T[] choices) => choices[Number(0, choices.Length - 1)];
+
     public static TimeSpan Time(TimeSpan least, TimeSpan most) => least + ((most - least) * Draw(dice => dice.NextDouble()));
 
     public static byte[] Bytes(int count) => Draw(dice =>

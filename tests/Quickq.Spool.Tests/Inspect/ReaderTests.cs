@@ -90,6 +90,48 @@ public sealed class ReaderTests : IDisposable
         Assert.Equal(703, Ids(new MessageFilter { Until = TimeProvider.System.GetUtcNow().AddHours(1), Limit = 5000 }).Count);
     }
 
+    /// <summary>Names each kind of row for which a list once ended early: many servers, and more that is too new than a page holds.</summary>
+    [Fact]
+    public void A_list_finds_what_is_behind_a_page_of_others_and_with_any_number_of_servers()
+    {
+        Append("first", 1);
+        _spool.Execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO server (name) SELECT 'mq' || i FROM n");
+        Append("old", 2);
+        _spool.Execute("UPDATE message SET created_at = 1000000");
+        _spool.Execute("UPDATE server SET active = 0 WHERE id > 2");
+        Append("new", 1200);
+
+        Assert.Equal(["old-2", "old-1"], Ids(new MessageFilter { State = "pending", Until = DateTimeOffset.UnixEpoch.AddDays(1) }));
+        Assert.Equal(["old-2", "old-1"], Ids(new MessageFilter { State = "pending", Server = "mq300" }));
+        Assert.Equal(1202, Ids(new MessageFilter { State = "pending", Limit = 5000 }).Count);
+        using SpoolOperator operate = SpoolOperator.Open(_spool.Path);
+        Assert.Equal(1202, operate.Apply(OperatorAct.Hold, new MessageFilter { Limit = 5000 }, dryRun: false).Messages);
+    }
+
+    /// <summary>"first" and "second" are configured servers, "gone" is none any more; "-": it has no row there.</summary>
+    [Theory]
+    [InlineData("-", "-", "pending", SettlementProgress.Pending)]
+    [InlineData("-", "-", "cancelled", SettlementProgress.Pending)]
+    [InlineData("-", "-", "delivered", SettlementProgress.Delivered)]
+    [InlineData("delivered", "-", "pending", SettlementProgress.Pending)]
+    [InlineData("delivered", "-", "held", SettlementProgress.Pending)]
+    [InlineData("delivered", "-", "delivered", SettlementProgress.Delivered)]
+    [InlineData("delivered", "delivered", "pending", SettlementProgress.Delivered)]
+    [InlineData("rejected", "-", "pending", SettlementProgress.Rejected)]
+    public void A_wait_is_over_only_when_every_server_has_it_that_it_is_for(string first, string second, string gone, SettlementProgress expected)
+    {
+        Append("unassigned", 1);
+        _spool.Execute("INSERT INTO server (name) VALUES ('mq1'), ('mq2'), ('mq3')");
+        Append("m", 1);
+        _spool.Execute("UPDATE server SET active = 0 WHERE name = 'mq3'");
+        foreach ((int server, string state) in new[] { (1, first), (2, second), (3, gone) })
+        {
+            _spool.Execute(state is "-" ? $"DELETE FROM delivery WHERE server = {server}" : $"UPDATE delivery SET state = '{state}' WHERE server = {server}");
+        }
+
+        Assert.Equal(expected, Read(reader => reader.ReadProgress(["m-1"])));
+    }
+
     [Theory]
     [InlineData("a.b.c", "a.b.c", true)]
     [InlineData("a.b.c", "a.b", false)]

@@ -27,7 +27,7 @@ public sealed class FlippedBitTests(ITestOutputHelper output)
             string where = $"seed {Some.Seed}, page {page + 1}, byte {bit / 8}, bit {bit % 8}";
             byte[] damaged = [.. sound];
             damaged[(page * PageSize) + (bit / 8)] ^= (byte)(1 << (bit % 8));
-            Replace(spool, damaged);
+            SpoolFiles.Replace(spool, damaged);
 
             Outcome outcome = CheckAndRepair(spool.Path, out RepairReport? report);
             switch (outcome)
@@ -101,7 +101,7 @@ public sealed class FlippedBitTests(ITestOutputHelper output)
         int cells = bytes.AsSpan(root + 3, 2) is [var high, var low] ? (high * 256) + low : 0;
         Assert.True(cells >= 4, $"{cells} cells in the root of {table}");
         bytes.AsSpan(root + 12 + (2 * (cells - 2)), 2).CopyTo(bytes.AsSpan(root + 12 + 2, 2));
-        Replace(spool, bytes);
+        SpoolFiles.Replace(spool, bytes);
 
         Assert.Equal(Outcome.Repaired, CheckAndRepair(spool.Path, out RepairReport? report));
 
@@ -168,15 +168,5 @@ public sealed class FlippedBitTests(ITestOutputHelper output)
             && gone.Length == come.Length && gone.Zip(come).Count(pair => pair.First != pair.Second) == 1
             ? (gone, come)
             : null;
-    }
-
-    private static void Replace(TempSpool spool, byte[] content)
-    {
-        foreach (string file in Directory.GetFiles(spool.Folder))
-        {
-            File.Delete(file);
-        }
-
-        File.WriteAllBytes(spool.Path, content);
     }
 }

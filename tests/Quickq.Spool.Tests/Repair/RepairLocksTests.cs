@@ -1,6 +1,5 @@
 using System.Globalization;
 using Quickq.Spool.Locking;
-using Quickq.Spool.Repair;
 using Quickq.Testing;
 
 namespace Quickq.Spool.Tests.Repair;
@@ -31,12 +30,11 @@ public sealed class RepairLocksTests : IDisposable
     {
         using SpoolWriter open = SpoolWriter.Open(_spool.Path);
         _spool.Execute("UPDATE server SET held = 99");
-        var clock = new StoppedClock();
-        File.WriteAllText(AsideFiles.NameFor(_spool.Path, clock.NowMicroseconds()), "the name is taken");
+        Directory.CreateDirectory(string.Create(CultureInfo.InvariantCulture, $"{_spool.Path}.new.{Environment.ProcessId}"));
         Assert.True(IsLocked());
 
-        Assert.Throws<SpoolException>(() => SpoolRepair.Run(_spool.Path, clock));
-        Assert.Throws<SpoolException>(() => SpoolRepair.Run(_spool.Path, clock));
+        Assert.Throws<SpoolException>(() => SpoolRepair.Run(_spool.Path));
+        Assert.Throws<SpoolException>(() => SpoolRepair.Run(_spool.Path));
 
         Assert.True(IsLocked());
     }
@@ -58,10 +56,5 @@ public sealed class RepairLocksTests : IDisposable
         string place = FileIdentity.Find(_spool.Path)!.Value.Identity.ToString(), holder = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         return File.ReadLines("/proc/locks").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Any(words => words is [_, "POSIX", _, "READ", var pid, var where, ..] && string.Equals(pid, holder, StringComparison.Ordinal) && string.Equals(where, place, StringComparison.Ordinal));
-    }
-
-    private sealed class StoppedClock : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
     }
 }

@@ -72,6 +72,23 @@ public sealed class WaitTests : IDisposable
         Assert.Equal(0, (await _quickq.RunAsync("wait", "m1", "--timeout", "0")).ExitCode);
     }
 
+    /// <summary>A server that was renamed in the configuration: nobody has the message, or not everybody.</summary>
+    [Theory(Timeout = 60_000)]
+    [InlineData("pending", "pending", "m1: mq1 (not configured): pending")]
+    [InlineData("delivered", "held", "m1: mq2 (not configured): held")]
+    public async Task A_server_under_another_name_does_not_count_as_delivered(string first, string second, string says)
+    {
+        await AddAsync("m1");
+        _spool.Settle("m1", "mq1", first);
+        _spool.Settle("m1", "mq2", second);
+        _spool.Execute($"UPDATE server SET active = 0 WHERE name = 'mq2' OR '{first}' = 'pending'; INSERT INTO server (name) VALUES ('mq2b')");
+
+        var result = await _quickq.RunAsync("wait", "m1", "--timeout", "0");
+
+        Assert.Equal(75, result.ExitCode);
+        Assert.Contains(says, result.Stderr, StringComparison.Ordinal);
+    }
+
     [Fact(Timeout = 60_000)]
     public async Task A_message_for_which_no_server_is_known_is_waited_for()
     {
