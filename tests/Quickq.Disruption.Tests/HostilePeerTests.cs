@@ -85,6 +85,35 @@ public sealed class HostilePeerTests(OneNode alone, ITestOutputHelper output)
     }
 
     [Fact(Timeout = Longest)]
+    public async Task Six_servers_take_the_largest_messages_beside_a_hostile_one_within_three_quarters_of_the_units_MemoryMax()
+    {
+        const long memoryMax = 2L << 20; // in kibibytes, as packaging/root/usr/lib/systemd/system/quickq-agent.service has it
+        const int messages = 20;
+        byte[] returned = [.. AmqpFrames.Return(1, "k"), .. AmqpFrames.Content(1, 64_000_000, AmqpFrames.NestedTable(1)), .. Enumerable.Repeat(AmqpFrames.Body(1, 128_000), 500).SelectMany(body => body)];
+        await using var hostile = new AmqpPeer { Moves = { [AmqpPoint.Published] = new(returned) } };
+        AmqpPeer[] peers = [.. Enumerable.Range(0, 6).Select(_ => new AmqpPeer())];
+        try
+        {
+            using var spool = new TempSpool();
+            using var agent = await StartAsync(spool, configuration =>
+            {
+                Array.ForEach(peers, peer => configuration.WithServer($"large-{peer.Port}", "127.0.0.1", peer.Port, "/", "e"));
+                return configuration.WithServer("hostile", "127.0.0.1", hostile.Port, "/", "e");
+            });
+            spool.Execute($"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {messages}) INSERT INTO message (exchange, routing_key, body) SELECT 'e', 'k', randomblob(16777216) FROM n");
+            await Eventually.Is("all six have all", TimeSpan.FromMinutes(10), () => peers.All(peer => peer.Published >= messages));
+
+            output.WriteLine(FormattableString.Invariant($"peak {AgentResources.PeakKibibytes(agent.Pid) / 1024} MiB"));
+            MustHaveStayed(agent, memoryMax * 3 / 4);
+            Assert.Equal(0, await agent.StopAsync());
+        }
+        finally
+        {
+            await Task.WhenAll(peers.Select(peer => peer.DisposeAsync().AsTask()));
+        }
+    }
+
+    [Fact(Timeout = Longest)]
     public async Task Returns_for_what_was_never_sent_fill_no_memory()
     {
         byte[] flood = [.. Enumerable.Range(0, 20_000).SelectMany(i => (byte[])[.. AmqpFrames.Return(1, $"k{i}"), .. AmqpFrames.ContentOf(1, $"{i}-{new string('x', 200)}")])];
