@@ -122,7 +122,7 @@ public sealed class FailingCallTests(ITestOutputHelper output)
 
     private static async Task<CommandResult> AddThroughServiceAsync(TempSpool spool, string[] strace, string where)
     {
-        using OwnSpoolService service = await OwnSpoolService.StartAsync(spool.Path, ["env", "DOTNET_EnableWriteXorExecute=0", .. strace]);
+        using OwnServeProcess service = await OwnServeProcess.StartAsync(spool.Path, ["env", "DOTNET_EnableWriteXorExecute=0", .. strace]);
         CommandResult added = await new SpoolCommand(spool).RunAsync("--service", "add", "the message");
         CommandResult next = await new SpoolCommand(spool).RunAsync("--service", "add", "--id", "next", "the next one");
         if (next.ExitCode is 74 or 75)

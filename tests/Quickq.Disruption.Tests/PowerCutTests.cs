@@ -23,7 +23,7 @@ public sealed class PowerCutTests(VirtualHost host, ITestOutputHelper output) : 
         var queue = await BrokerQueue.DeclareAsync(host.Node, host.Name, "power");
         var spoolPath = Path.Combine(disk.Mount, "spool.db");
         using (var agent = AgentProcess.Start(new AgentConfiguration(spoolPath).WithServer("mq1", host.Node, host.Name, "power")))
-        using (var service = await OwnSpoolService.StartAsync(spoolPath))
+        using (var service = await OwnServeProcess.StartAsync(spoolPath))
         {
             await ProduceAsync(disk, ("lines", Streamed), ("python", Streamed), ("python", Streamed), ("add", SingleAdds));
             await queue.AwaitCountAsync((3 * Streamed) + SingleAdds, Limit);
@@ -45,7 +45,7 @@ public sealed class PowerCutTests(VirtualHost host, ITestOutputHelper output) : 
     public async Task Whatever_the_service_answered_is_there_in_every_state_that_a_power_cut_can_leave()
     {
         using var disk = await RecordedDisk.MakeAsync();
-        using (var service = await OwnSpoolService.StartAsync(Path.Combine(disk.Mount, "spool.db")))
+        using (var service = await OwnServeProcess.StartAsync(Path.Combine(disk.Mount, "spool.db")))
         {
             await ProduceAsync(disk, [.. Enumerable.Repeat(("python", Streamed), 4)]);
             Assert.Equal(0, await service.StopAsync());
@@ -66,7 +66,7 @@ public sealed class PowerCutTests(VirtualHost host, ITestOutputHelper output) : 
     public async Task A_producer_that_does_not_sync_or_that_tells_before_it_commits_is_caught(string kind)
     {
         using var disk = await RecordedDisk.MakeAsync();
-        using (var service = await OwnSpoolService.StartAsync(Path.Combine(disk.Mount, "spool.db")))
+        using (var service = await OwnServeProcess.StartAsync(Path.Combine(disk.Mount, "spool.db")))
         {
             await ProduceAsync(disk, ("add", 1));
             await ProduceAsync(disk, (kind, 100), (kind, 100));

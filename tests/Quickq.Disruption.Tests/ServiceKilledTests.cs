@@ -98,7 +98,7 @@ public sealed class ServiceKilledTests(ITestOutputHelper output)
 
     private static bool KillService(TempSpool spool)
     {
-        if (OwnSpoolService.FindListener(spool.Path) is not { } pid)
+        if (OwnServeProcess.FindListener(spool.Path) is not { } pid)
         {
             return false; // the one before was killed and nobody has started another yet
         }

@@ -66,7 +66,7 @@ public sealed class TempSpool : IDisposable
     /// <summary>A Python program starts a service that outlives it for a while.</summary>
     private void EndStartedService()
     {
-        if (OwnSpoolService.FindListener(Path) is { } pid && pid != Environment.ProcessId)
+        if (OwnServeProcess.FindListener(Path) is { } pid && pid != Environment.ProcessId)
         {
             using var service = Process.GetProcessById(pid);
             service.Kill();

@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace Quickq.Testing;
 
 /// <summary>The real spool service on one spool, its socket beside the spool: it can be stopped, killed and frozen.</summary>
-public sealed class OwnSpoolService : IDisposable
+public sealed class OwnServeProcess : IDisposable
 {
     private const int SocketLevel = 1;
     private const int PeerCredentials = 17;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
     private readonly ChildProcess _child;
 
-    private OwnSpoolService(ChildProcess child) => _child = child;
+    private OwnServeProcess(ChildProcess child) => _child = child;
 
     public int Pid => _child.Pid;
 
@@ -26,7 +26,7 @@ public sealed class OwnSpoolService : IDisposable
     /// <summary>Starts it and returns when it listens.</summary>
     /// <param name="spoolPath">The spool.</param>
     /// <param name="within">A program with its arguments that becomes the service at last (strace, prlimit); none starts it directly.</param>
-    public static async Task<OwnSpoolService> StartAsync(string spoolPath, params string[] within)
+    public static async Task<OwnServeProcess> StartAsync(string spoolPath, params string[] within)
     {
         var service = Begin(spoolPath, within);
         await service.AwaitListeningAsync(spoolPath);
@@ -34,12 +34,12 @@ public sealed class OwnSpoolService : IDisposable
     }
 
     /// <summary>Starts it and does not wait.</summary>
-    public static OwnSpoolService Begin(string spoolPath, params string[] within)
+    public static OwnServeProcess Begin(string spoolPath, params string[] within)
     {
         string[] all = [.. within, BuiltPrograms.SpoolCli, "serve", "--spool", spoolPath];
         var child = ChildProcess.Start(all[0], all[1..]);
         child.Stdin.Close();
-        return new OwnSpoolService(child);
+        return new OwnServeProcess(child);
     }
 
     /// <summary>SIGTERM; gives the exit code.</summary>
