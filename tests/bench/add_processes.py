@@ -15,11 +15,14 @@ import tempfile
 import time
 
 BODY = json.dumps({"satellite_ID": "G16", "band": "8", "filler": "x" * 950})
+SERVED, MODULE = os.path.join("served", "spool.db"), os.path.join("module", "spool.db")
 KEY = "geo.goes.g16.abi.adde.realtime.ncdf.band.end"
 
 
 def contestants(program, folder, url, package):
-    own, theirs, python, served = (os.path.join(folder, name) for name in ("spool.db", "sqlite3.db", "python.db", "served.db"))
+    own, theirs, python, served, module = (os.path.join(folder, name) for name in ("spool.db", "sqlite3.db", "python.db", SERVED, MODULE))
+    for path in (served, module):
+        os.mkdir(os.path.dirname(path), 0o700)
     for path in (own, theirs, python, served):
         subprocess.run([program, "add", "--spool", path, "first"], check=True, stdout=subprocess.DEVNULL)
     statement = "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; INSERT INTO message (routing_key, body) VALUES ('{}', '{}');".format(KEY, BODY)
@@ -32,7 +35,7 @@ def contestants(program, folder, url, package):
     yield "`quickq-spool add` through the service", [program, "--service", "--spool", served, "add", "-t", KEY, BODY], {}
     yield "`amqp-publish` to a local broker, no confirm", ["/usr/bin/amqp-publish", "-u", url, "-e", "satellite", "-r", KEY, "-p", "-b", BODY], {}
     yield "a `python3` one-liner with sqlite3", ["/usr/bin/python3", "-c", code], {}
-    yield "`python3 -m quickq`", ["/usr/bin/python3", "-m", "quickq", "--spool", own, "-t", KEY, BODY], {"PYTHONPATH": package}
+    yield "`python3 -m quickq`", ["/usr/bin/python3", "-m", "quickq", "--spool", module, "-t", KEY, BODY], {"PYTHONPATH": package, "QUICKQ_PROGRAM": program}
 
 
 def run(command, environment, null):
@@ -66,7 +69,18 @@ def main():
     folder = tempfile.mkdtemp()
     null = os.open(os.devnull, os.O_WRONLY)
     all_of_them = list(contestants(program, folder, url, package))
-    service = subprocess.Popen([program, "serve", "--spool", os.path.join(folder, "served.db"), "--socket", os.path.join(folder, "spool.sock")])
+    service = subprocess.Popen([program, "serve", "--spool", os.path.join(folder, SERVED)])
+    try:
+        measure(all_of_them, rounds, null)
+    finally:
+        service.terminate()
+        service.wait()
+    for _ in range(3):
+        print(json.dumps({"Name": "lines", "Median": line_rate(program, folder, count)}))
+    shutil.rmtree(folder)
+
+
+def measure(all_of_them, rounds, null):
     seen = {name: [] for name, _, _ in all_of_them}
     for _ in range(rounds):
         for name, command, more in all_of_them:
@@ -75,11 +89,6 @@ def main():
         walls, processor = [wall for wall, _ in runs], [used for _, used in runs]
         print(json.dumps({
             "Name": name, "Median": percentile(walls, 0.5), "Tenth": percentile(walls, 0.1), "Ninetieth": percentile(walls, 0.9), "Processor": percentile(processor, 0.5)}))
-    for _ in range(3):
-        print(json.dumps({"Name": "lines", "Median": line_rate(program, folder, count)}))
-    service.terminate()
-    service.wait()
-    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

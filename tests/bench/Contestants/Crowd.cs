@@ -30,7 +30,7 @@ internal sealed class Crowd
             [Path.GetFullPath(Path.Combine(BuiltPrograms.PythonPackage, "..", "tests", "bench", "producers.py")), kind, BuiltPrograms.SpoolCli, spool,
              Text(start.ToUnixTimeMilliseconds() / 1000.0), Text(length.TotalSeconds)];
         ChildProcess Start(string interpreter, string kind) => ChildProcess.Start(
-            interpreter, Arguments(kind), new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = BuiltPrograms.PythonPackage });
+            interpreter, Arguments(kind), new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = BuiltPrograms.PythonPackage, ["QUICKQ_PROGRAM"] = BuiltPrograms.SpoolCli });
         List<ChildProcess> children =
         [
             .. Enumerable.Range(0, 8).Select(_ => Start(PythonScript.System, "processes")),

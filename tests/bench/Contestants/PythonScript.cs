@@ -15,7 +15,11 @@ internal static class PythonScript
     {
         string path = Path.GetFullPath(Path.Combine(BuiltPrograms.PythonPackage, "..", "tests", "bench", script));
         using ChildProcess child = ChildProcess.Start(
-            interpreter, [path, .. arguments], new Dictionary<string, string?>(StringComparer.Ordinal) { ["PYTHONPATH"] = package ?? BuiltPrograms.PythonPackage });
+            interpreter, [path, .. arguments], new Dictionary<string, string?>(StringComparer.Ordinal)
+            {
+                ["PYTHONPATH"] = package ?? BuiltPrograms.PythonPackage,
+                ["QUICKQ_PROGRAM"] = BuiltPrograms.SpoolCli,
+            });
         child.Stdin.Close();
         int code = await child.WaitForExitAsync(Limit);
         return code == 0 ? child.Stdout : throw new InvalidOperationException($"{script} ended with {code}: {child.Stderr}");
