@@ -162,7 +162,7 @@ public sealed class ChoiceTests : IDisposable
     public async Task A_command_that_the_service_runs_opens_no_path_and_chooses_no_spool(string line)
     {
         (await _shared.RunAsync(SharedSpool.Owner, "add", "x")).MustSucceed();
-        CommandResult refused = await _shared.RunScriptAsync(SharedSpool.Owner, $"QUICKQ_CALLER='0 root' QUICKQ_TERMINALS=000 \"$q\" {line}");
+        CommandResult refused = await _shared.RunScriptAsync(SharedSpool.Owner, $"QUICKQ_CALLER='0 root' QUICKQ_SERVICE_PID=$$ QUICKQ_TERMINALS=000 \"$q\" {line}; exit $?");
         Assert.Equal((64, ""), (refused.ExitCode, refused.Stdout));
         Assert.Equal(1, _shared.Spool.Value<int>("SELECT count(*) FROM message"));
     }
