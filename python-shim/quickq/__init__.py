@@ -41,7 +41,7 @@ __all__ = [
     "on_connection_change", "outcome", "publish", "publish_many", "status", "wait",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _spools = {}  # type: Dict[Tuple[str, Optional[str]], Spool]
 

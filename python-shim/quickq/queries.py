@@ -18,6 +18,7 @@ _WORDS = {
     "delivered": "DELIVERED", "pending": "PENDING", "deferred": "PENDING", "held": "PENDING",
     "rejected": "REJECTED", "expired": "DROPPED", "cancelled": "DROPPED",
 }
+_MOST_IDS = 1000  # in one request
 _LOOK_EVERY = 1.0  # seconds between two looks at the connections, for a program that wants to know of them
 
 
@@ -55,9 +56,15 @@ def states_of(message: "Dict[str, Any]") -> "Dict[str, str]":
 
 def wait(client: "Client", watch: "ConnectionWatch", message_ids: "Sequence[str]", servers: "Sequence[str]", timeout: "Optional[float]") -> str:
     """``delivered``, ``never``, or ``waiting`` when the time is over. Sees connections change meanwhile, if anybody wants to know."""
-    if not message_ids:
-        return "delivered"
     end = None if timeout is None else time.monotonic() + timeout
+    for first in range(0, len(message_ids), _MOST_IDS):
+        outcome = _wait_for_part(client, watch, message_ids[first:first + _MOST_IDS], servers, end)
+        if outcome != "delivered":
+            return outcome
+    return "delivered"
+
+
+def _wait_for_part(client: "Client", watch: "ConnectionWatch", message_ids: "Sequence[str]", servers: "Sequence[str]", end: "Optional[float]") -> str:
     looks = is_wanted()
 
     def make() -> "Tuple[List[bytes], Optional[float]]":

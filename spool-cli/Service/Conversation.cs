@@ -10,9 +10,6 @@ namespace Quickq.SpoolCli.Service;
 /// <summary>What a peer says, request by request; docs/spool-protocol.md has the words.</summary>
 internal sealed class Conversation(Connection connection, ServerContext server)
 {
-    /// <summary>Ids in one <c>s</c> or <c>w</c>.</summary>
-    public const int MaxIds = 1_000;
-
     /// <summary>Larger requests are taken apart by a thread of the pool, so that nobody waits for it.</summary>
     private const int LargeRequest = 256 * 1024;
 
@@ -196,7 +193,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
 
     public static byte[] Encode<T>(T value, JsonTypeInfo<T> type) => Frame.Encode(FrameKind.Answer, JsonSerializer.SerializeToUtf8Bytes(value, type));
 
-    private static IReadOnlyList<string> RequireIds(IReadOnlyList<string>? ids) => ids is { Count: <= MaxIds } && ids.All(id => id is not null)
+    private static IReadOnlyList<string> RequireIds(IReadOnlyList<string>? ids) => ids is { Count: <= ProtocolContext.MaxIds } && ids.All(id => id is not null)
         ? ids
-        : throw new ProtocolException(string.Create(CultureInfo.InvariantCulture, $"ids must be an array of at most {MaxIds:N0} strings"));
+        : throw new ProtocolException(string.Create(CultureInfo.InvariantCulture, $"ids must be an array of at most {ProtocolContext.MaxIds:N0} strings"));
 }

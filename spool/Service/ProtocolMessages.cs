@@ -58,6 +58,9 @@ internal sealed partial class ProtocolContext : JsonSerializerContext
     /// <summary>The version of the protocol that this program speaks.</summary>
     public const int Version = 1;
 
+    /// <summary>Ids in one <c>s</c> or <c>w</c>.</summary>
+    public const int MaxIds = 1_000;
+
     /// <summary>Reads what the payload of a frame says.</summary>
     /// <exception cref="ProtocolException">It is no such JSON object.</exception>
     public static T Read<T>(ReadOnlySpan<byte> payload, JsonTypeInfo<T> type)

@@ -87,12 +87,28 @@ public sealed class SpoolClient : ISpoolProducer
     {
         ArgumentNullException.ThrowIfNull(ids);
         var whole = new Deadline(timeout ?? Timeout.InfiniteTimeSpan);
+        var messages = new List<MessageStatus?>();
+        foreach (string[] part in ids.Chunk(ProtocolContext.MaxIds))
+        {
+            (SettlementProgress progress, IReadOnlyList<MessageStatus?> found) = WaitForPart(part, whole, cancellation);
+            messages.AddRange(found);
+            if (progress != SettlementProgress.Delivered)
+            {
+                return (progress, messages);
+            }
+        }
+
+        return (SettlementProgress.Delivered, messages);
+    }
+
+    private (SettlementProgress Progress, IReadOnlyList<MessageStatus?> Messages) WaitForPart(string[] ids, Deadline whole, CancellationToken cancellation)
+    {
         int lostAtOnce = 0;
         while (true)
         {
             int left = whole.LeftMilliseconds();
             var patience = new Deadline(left < 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(left) + _answerLimit);
-            var request = new WaitRequest([.. ids], Timeout: left < 0 ? null : left / 1000.0);
+            var request = new WaitRequest(ids, Timeout: left < 0 ? null : left / 1000.0);
             byte[] frame = Frame.Encode(FrameKind.Wait, JsonSerializer.SerializeToUtf8Bytes(request, ProtocolContext.Default.WaitRequest));
             var attempt = new Deadline(WaitStep);
             try
