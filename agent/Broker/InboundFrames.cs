@@ -86,7 +86,7 @@ internal sealed class InboundFrames
 
         if (type is not (Method or Content or Body or Heartbeat))
         {
-            throw new BrokerProtocolException($"does not speak AMQP 0-9-1 (a frame of type {type})");
+            throw new BrokerProtocolException($"does not speak AMQP 0-9-1 (a frame of type {type}); is it an AMQP port, and one without TLS?");
         }
 
         int needed = FrameHeader + type switch { Method => 4, Content => ContentStart, _ => 0 };
