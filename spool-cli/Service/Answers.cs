@@ -18,4 +18,7 @@ internal static class Answers
     public static byte[] Added(AppendRequest request) => request.Refusal is { } refusal
         ? Error(refusal, request.Messages.Count > 1 ? request.RefusedIndex : null)
         : ProtocolContext.Encode(FrameKind.Answer, new AddAnswer(request.Ids, request.Stored), ProtocolContext.Plain.AddAnswer);
+
+    /// <summary>A fault of the service itself: the exception is in its log.</summary>
+    public static byte[] Internal() => Error(ExitCode.InputOutput, "Internal", "internal error of the spool service", "see its log");
 }

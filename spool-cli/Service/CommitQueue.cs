@@ -124,6 +124,13 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
             Fail(taken, failure);
             return;
         }
+        catch (Exception exception) // a fault of ours is the answer to these requests, not the end of the service
+        {
+            log.InternalError(exception);
+            CloseWriter();
+            AnswerAll(taken.Count > 0 ? taken : Take(), _ => Answers.Internal());
+            return;
+        }
 
         if (_trouble is not null)
         {
@@ -155,15 +162,20 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
 
         _trouble = failure;
 
-        // Looked at afresh with the next request: it may have been made anew, repaired, mounted.
-        _writer?.Dispose();
-        _writer = null;
+        CloseWriter();
         if (failure.Fault == SpoolFault.Busy && taken.Count == 0)
         {
             return; // who has time left waits on
         }
 
         AnswerAll(taken.Count > 0 ? taken : Take(), _ => Answers.Error(failure));
+    }
+
+    /// <summary>The next request opens the spool again: it may have been made anew, repaired, mounted.</summary>
+    private void CloseWriter()
+    {
+        _writer?.Dispose();
+        _writer = null;
     }
 
     /// <summary>What has arrived, in its order, up to the limits of one transaction; at least one request, unless all were late.</summary>

@@ -63,7 +63,7 @@ internal sealed class Connection : IDisposable
         catch (Exception exception) // a fault of ours ends this connection, not the others
         {
             _server.Log.InternalError(exception);
-            await SayLastAsync(Service.Answers.Error(ExitCode.InputOutput, "Internal", "internal error of the spool service", "see its log"));
+            await SayLastAsync(Service.Answers.Internal());
         }
     }
 

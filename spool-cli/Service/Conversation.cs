@@ -182,7 +182,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
         catch (Exception exception) // a fault of ours is the answer to this request, not the end of the service
         {
             server.Log.InternalError(exception);
-            frame = Service.Answers.Error(ExitCode.InputOutput, "Internal", "internal error of the spool service", "see its log");
+            frame = Service.Answers.Internal();
         }
 
         answer.Complete(frame, server.Budget.OpenFor(connection.Peer.Uid, frame.Length));

@@ -106,7 +106,7 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
         catch (Exception exception) // a fault of ours is the answer to this request, not the end of the service
         {
             log.InternalError(exception);
-            wait.Fail(Answers.Error(ExitCode.InputOutput, "Internal", "internal error of the spool service", "see its log"));
+            wait.Fail(Answers.Internal());
         }
 
         return true;
