@@ -5,7 +5,7 @@ namespace Quickq.Agent;
 /// <summary>Makes sure that descriptors 0 to 2 are standard input, output and error, whoever started the program.</summary>
 internal static unsafe partial class StandardStreams
 {
-    private const int GetFlags = 1, CloseOnExec = 1, ReadWrite = 2;
+    private const int GetFlags = 1, CloseOnExec = 1, ReadWrite = 2, DuplicateClosedOnExec = 1030, FirstOther = 3;
     private const string Mark = "QUICKQ_STREAMS_OPENED";
 
     /// <summary>
@@ -24,6 +24,8 @@ internal static unsafe partial class StandardStreams
         int nothing = Open("/dev/null", ReadWrite);
         foreach (int descriptor in missing)
         {
+            // A thread of the runtime reads from a pipe there; at its end it would close the number, whatever is open under it by then.
+            _ = Control(descriptor, DuplicateClosedOnExec, FirstOther);
             if (nothing < 0 || Duplicate(nothing, descriptor) < 0)
             {
                 return; // without them is better than not at all
@@ -49,7 +51,7 @@ internal static unsafe partial class StandardStreams
     }
 
     [LibraryImport("libc", EntryPoint = "fcntl")]
-    private static partial int Control(int descriptor, int command);
+    private static partial int Control(int descriptor, int command, int argument = 0);
 
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
