@@ -42,7 +42,7 @@ skipped=0
 failures=()
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-limit=1800
+limit=2700
 [ -z "${QUICKQ_LONG:-}" ] || limit=43200
 
 . tests/run-counting.sh
