@@ -13,6 +13,11 @@ internal sealed class Conversation(Connection connection, ServerContext server)
     /// <summary>Larger requests are taken apart by a thread of the pool, so that nobody waits for it.</summary>
     private const int LargeRequest = 256 * 1024;
 
+    /// <summary>Bytes that a message takes in memory beside its part of the frame.</summary>
+    private const int MessageBytes = 256;
+
+    private Task _looking = Task.CompletedTask;
+
     /// <summary>Returns at the end of the peer's stream.</summary>
     /// <exception cref="ProtocolException">The peer broke a rule of the protocol.</exception>
     public async Task RunAsync()
@@ -42,17 +47,24 @@ internal sealed class Conversation(Connection connection, ServerContext server)
         {
             ahead = default;
             await connection.Answers.HasRoomAsync();
+            if (frame.Kind is not (FrameKind.Add or FrameKind.Data) && frame.Payload.Length > ProtocolContext.MaxRequest)
+            {
+                frame.Claim.Dispose();
+                throw new ProtocolException(string.Create(CultureInfo.InvariantCulture, $"a request other than an add has at most {ProtocolContext.MaxRequest:N0} bytes"));
+            }
+
             if (frame.Kind == FrameKind.Run)
             {
                 await connection.Answers.EmptyAsync();
                 ahead = await server.Commands.RunAsync(connection, frame); // it reads on while the command runs
             }
-            else if (frame.Kind == FrameKind.Add && frame.Payload.Length > LargeRequest)
+            else if (frame.Kind == FrameKind.Add)
             {
-                await Task.Run(() => Take(frame));
+                await (frame.Payload.Length > LargeRequest ? Task.Run(() => AddAsync(frame)) : AddAsync(frame));
             }
             else
             {
+                await _looking; // one look of a connection at a time: what comes next is not read meanwhile
                 Take(frame);
             }
         }
@@ -85,9 +97,6 @@ internal sealed class Conversation(Connection connection, ServerContext server)
     {
         switch (frame.Kind)
         {
-            case FrameKind.Add:
-                Add(frame);
-                break;
             case FrameKind.Wait:
                 Wait(frame);
                 break;
@@ -106,11 +115,14 @@ internal sealed class Conversation(Connection connection, ServerContext server)
         }
     }
 
-    private void Add(ReceivedFrame frame)
+    private async Task AddAsync(ReceivedFrame frame)
     {
         AnswerQueue.Answer answer = connection.Answers.Reserve();
         try
         {
+            // Many small messages take more memory than their bytes: it is asked for before it is taken.
+            await frame.Claim.GrowAsync(AddPayload.Count(frame.Payload, server.SpoolPath) * MessageBytes, connection.Closed);
+            frame.Claim.Complete();
             IReadOnlyList<OutgoingMessage> messages = AddPayload.Decode(frame.Payload, server.SpoolPath);
             for (int index = 0; index < messages.Count; index++)
             {
@@ -147,37 +159,34 @@ internal sealed class Conversation(Connection connection, ServerContext server)
 
     private void Wait(ReceivedFrame frame)
     {
-        using (frame.Claim)
+        using (frame.Claim) // the waits of an account have a limit of their own
         {
             WaitRequest request = ProtocolContext.Read(frame.Payload.Span, ProtocolContext.Default.WaitRequest);
             server.Waits.Add(new PendingWait(RequireIds(request.Ids), request, connection, server.Clock));
         }
     }
 
-    private static IReadOnlyList<string> StatusIds(ReceivedFrame frame)
-    {
-        using (frame.Claim)
-        {
-            return RequireIds(ProtocolContext.Read(frame.Payload.Span, ProtocolContext.Default.StatusRequest).Ids);
-        }
-    }
+    private static IReadOnlyList<string> StatusIds(ReceivedFrame frame) =>
+        RequireIds(ProtocolContext.Read(frame.Payload.Span, ProtocolContext.Default.StatusRequest).Ids);
 
-    private void Look(ReceivedFrame frame, IReadOnlyList<string> ids, Func<SpoolReader, IReadOnlyList<string>, byte[]> look)
-    {
-        frame.Claim.Dispose();
-        _ = LookAsync(connection.Answers.Reserve(), ids, look);
-    }
+    private void Look(ReceivedFrame request, IReadOnlyList<string> ids, Func<SpoolReader, IReadOnlyList<string>, byte[]> look) =>
+        _looking = LookAsync(request.Claim, connection.Answers.Reserve(), ids, look);
 
-    private async Task LookAsync(AnswerQueue.Answer answer, IReadOnlyList<string> ids, Func<SpoolReader, IReadOnlyList<string>, byte[]> look)
+    private async Task LookAsync(MemoryBudget.Claim claim, AnswerQueue.Answer answer, IReadOnlyList<string> ids, Func<SpoolReader, IReadOnlyList<string>, byte[]> look)
     {
+        using MemoryBudget.Claim held = claim;
         byte[] frame;
         try
         {
-            frame = await server.Readers.LookAsync(reader => look(reader, ids));
+            frame = await server.Readers.LookAsync(connection.Peer.Uid, connection.Closed, reader => look(reader, ids));
         }
         catch (SpoolException failure)
         {
             frame = Service.Answers.Error(failure);
+        }
+        catch (OperationCanceledException)
+        {
+            return; // it is closed: nobody wants the answer
         }
         catch (Exception exception) // a fault of ours is the answer to this request, not the end of the service
         {
@@ -188,12 +197,16 @@ internal sealed class Conversation(Connection connection, ServerContext server)
         answer.Complete(frame, server.Budget.OpenFor(connection.Peer.Uid, frame.Length));
     }
 
-    public static IReadOnlyList<MessageJson?> Messages(SpoolReader reader, IReadOnlyList<string> ids) =>
-        [.. ids.Select(id => reader.ReadStatus(id) is { } status ? MessageJson.From(status) : null)];
+    private static IReadOnlyList<MessageJson?> Messages(SpoolReader reader, IReadOnlyList<string> ids)
+    {
+        var seen = ids.Distinct(StringComparer.Ordinal).ToDictionary(id => id, id => reader.ReadStatus(id) is { } status ? MessageJson.From(status) : null, StringComparer.Ordinal);
+        return [.. ids.Select(id => seen[id])];
+    }
 
     public static byte[] Encode<T>(T value, JsonTypeInfo<T> type) => Frame.Encode(FrameKind.Answer, JsonSerializer.SerializeToUtf8Bytes(value, type));
 
-    private static IReadOnlyList<string> RequireIds(IReadOnlyList<string>? ids) => ids is { Count: <= ProtocolContext.MaxIds } && ids.All(id => id is not null)
+    private static IReadOnlyList<string> RequireIds(IReadOnlyList<string>? ids) => ids is { Count: <= ProtocolContext.MaxIds } && ids.All(id => id is { Length: <= ProtocolContext.MaxName })
         ? ids
-        : throw new ProtocolException(string.Create(CultureInfo.InvariantCulture, $"ids must be an array of at most {ProtocolContext.MaxIds:N0} strings"));
+        : throw new ProtocolException(string.Create(
+            CultureInfo.InvariantCulture, $"ids must be an array of at most {ProtocolContext.MaxIds:N0} strings of at most {ProtocolContext.MaxName} characters"));
 }

@@ -2,8 +2,9 @@ namespace Quickq.SpoolCli.Service;
 
 /// <summary>How much of what peers sent, and of answers that they do not read, is held in memory. A peer over its share is not read.</summary>
 /// <remarks>
-/// Bytes count when they are really there, so that a length alone costs nothing. Three rules keep it alive: the oldest frame that is half received may always go on (else
-/// many half-received ones could hold each other up for ever); every account has <see cref="Minimum"/> of its own; no account has more than half. So at most
+/// Bytes count when they are really there, so that a length alone costs nothing. Four rules keep it alive: the oldest frame that is half received may go on within its
+/// account's share (else many half-received ones could hold each other up for ever); every account has <see cref="Minimum"/> of its own; no account has more than half,
+/// but for the oldest frame of one account at a time, and what that has beyond the half takes nothing from the others. So at most
 /// <see cref="Limit"/>, one frame, and the minimum of each account are held. Any thread.
 /// </remarks>
 internal sealed class MemoryBudget
@@ -21,6 +22,8 @@ internal sealed class MemoryBudget
     private readonly LinkedList<Claim> _receiving = new(); // in order of arrival
     private readonly Dictionary<uint, long> _held = [];
     private long _total;
+    private long _counted; // without what an account has beyond its share
+    private uint? _beyondShare;
 
     /// <summary>Bytes held now.</summary>
     public long Held => Volatile.Read(ref _total);
@@ -52,14 +55,29 @@ internal sealed class MemoryBudget
     private bool IsAllowed_NeedsLock(Claim claim, int bytes)
     {
         long own = _held.GetValueOrDefault(claim.Uid);
-        return own + bytes <= Minimum || ReferenceEquals(_receiving.First, claim.Place) || (own + bytes <= Share && _total + bytes <= Limit);
+        return own + bytes <= Minimum
+            || (own + bytes <= Share
+                ? _counted + bytes <= Limit || (claim.Place is not null && ReferenceEquals(_receiving.First, claim.Place))
+                : (_beyondShare ?? claim.Uid) == claim.Uid && ReferenceEquals(OldestOf_NeedsLock(claim.Uid), claim));
     }
+
+    private Claim? OldestOf_NeedsLock(uint uid) => _receiving.FirstOrDefault(claim => claim.Uid == uid);
 
     private void Charge_NeedsLock(Claim claim, int bytes)
     {
         claim.Bytes += bytes;
         _total += bytes;
-        long own = _held.GetValueOrDefault(claim.Uid) + bytes;
+        long before = _held.GetValueOrDefault(claim.Uid), own = before + bytes;
+        _counted += Math.Min(own, Share) - Math.Min(before, Share);
+        if (own > Share)
+        {
+            _beyondShare ??= claim.Uid;
+        }
+        else if (_beyondShare == claim.Uid)
+        {
+            _beyondShare = null;
+        }
+
         if (own == 0)
         {
             _held.Remove(claim.Uid);
@@ -106,6 +124,11 @@ internal sealed class MemoryBudget
         {
             lock (budget._gate)
             {
+                if (!budget.IsAllowed_NeedsLock(this, bytes))
+                {
+                    Place ??= budget._receiving.AddLast(this); // what is whole may need more than its frame
+                }
+
                 if (budget.IsAllowed_NeedsLock(this, bytes))
                 {
                     budget.Charge_NeedsLock(this, bytes);

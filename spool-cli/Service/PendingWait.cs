@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Quickq.Spool;
 using Quickq.Spool.Service;
@@ -8,6 +9,7 @@ namespace Quickq.SpoolCli.Service;
 internal sealed class PendingWait
 {
     private readonly IReadOnlyList<string> _ids;
+    private readonly IReadOnlyList<string> _distinct;
     private readonly bool _onlyConnected;
     private readonly Connection _connection;
     private readonly AnswerQueue.Answer _answer;
@@ -21,6 +23,7 @@ internal sealed class PendingWait
     public PendingWait(IReadOnlyList<string> ids, WaitRequest request, Connection connection, TimeProvider clock)
     {
         (_ids, _connection, _clock, _start) = (ids, connection, clock, clock.GetTimestamp());
+        _distinct = [.. ids.Distinct(StringComparer.Ordinal)];
         _timeout = request.Timeout switch
         {
             null => null,
@@ -31,21 +34,37 @@ internal sealed class PendingWait
         {
             case null or { ValueKind: JsonValueKind.Null }:
                 break;
-            case { ValueKind: JsonValueKind.String } text when text.ValueEquals("connected"):
+            case { ValueKind: JsonValueKind.String } text when Text(text) is "connected":
                 _onlyConnected = true;
                 break;
-            case { ValueKind: JsonValueKind.Array } names when names.EnumerateArray().All(name => name.ValueKind == JsonValueKind.String):
-                _servers = [.. names.EnumerateArray().Select(name => name.GetString()!)];
+            case { ValueKind: JsonValueKind.Array } names when names.GetArrayLength() <= ProtocolContext.MaxIds:
+                _servers = [.. names.EnumerateArray().Select(Text)];
                 break;
             default:
-                throw new ProtocolException("servers must be null, an array of names, or \"connected\"");
+                throw NoServers();
         }
 
+        Cost = Math.Max(1, _distinct.Count + (_servers?.Count ?? 0));
         _answer = connection.Answers.Reserve();
     }
 
     /// <summary>What is left of its time; null: no end.</summary>
     public TimeSpan? Left => _timeout - _clock.GetElapsedTime(_start);
+
+    /// <summary>Whether its time is over.</summary>
+    public bool IsOver => Left <= TimeSpan.Zero;
+
+    /// <summary>The account that waits.</summary>
+    public uint Uid => _connection.Peer.Uid;
+
+    /// <summary>How much is looked for: distinct ids, and names of servers.</summary>
+    public int Cost { get; }
+
+    /// <summary>The round in which it was looked for last; the wait room's.</summary>
+    public long LookedAt { get; set; } = -1;
+
+    /// <summary>Whether it was answered, or nobody wants the answer; the wait room's.</summary>
+    public bool IsDone { get; set; }
 
     /// <summary>Whether nobody wants the answer any more.</summary>
     public bool IsAbandoned => _connection.Closed.IsCancellationRequested;
@@ -59,7 +78,7 @@ internal sealed class PendingWait
             _hasLooked = true;
         }
 
-        List<MessageStatus> found = [.. _ids.Select(id => reader.ReadStatus(id)
+        List<MessageStatus> found = [.. _distinct.Select(id => reader.ReadStatus(id)
             ?? throw new SpoolException(SpoolFault.NotFound, "", $"there is no message '{id}' in the spool", "see 'quickq-spool list'"))];
         bool isNever = false, isDelivered = true, mayCome = false;
         foreach (MessageStatus message in found)
@@ -71,19 +90,36 @@ internal sealed class PendingWait
         }
 
         // Nobody is connected who could take one: waiting brings nothing.
-        bool isOver = Left <= TimeSpan.Zero || (_onlyConnected && _servers!.Count == 0);
+        bool isOver = IsOver || (_onlyConnected && _servers!.Count == 0);
         if (!isNever && !isDelivered && mayCome && !isOver)
         {
             return false;
         }
 
         string outcome = isNever ? "never" : isDelivered && found.Count > 0 ? "delivered" : "waiting";
-        _answer.Complete(Conversation.Encode(new WaitAnswer(outcome, [.. found.Select(Output.MessageJson.From)]), AnswerContext.Plain.WaitAnswer));
+        var messages = _distinct.Zip(found).ToDictionary(each => each.First, each => Output.MessageJson.From(each.Second), StringComparer.Ordinal);
+        _answer.Complete(Conversation.Encode(new WaitAnswer(outcome, [.. _ids.Select(id => messages[id])]), AnswerContext.Plain.WaitAnswer));
         return true;
     }
 
     /// <summary>Answers with an error.</summary>
     public void Fail(byte[] error) => _answer.Complete(error);
+
+    /// <exception cref="ProtocolException">It is no name.</exception>
+    private static string Text(JsonElement name)
+    {
+        try
+        {
+            return name.GetString() is { Length: <= ProtocolContext.MaxName } text ? text : throw NoServers();
+        }
+        catch (InvalidOperationException exception) // no string, or half of a pair of surrogates
+        {
+            throw NoServers(exception);
+        }
+    }
+
+    private static ProtocolException NoServers(Exception? inner = null) => new(string.Create(
+        CultureInfo.InvariantCulture, $"servers must be null, an array of at most {ProtocolContext.MaxIds:N0} names, or \"connected\""), inner);
 
     private bool IsWanted(DeliveryStatus row) => _servers?.Contains(row.Server) ?? row.ServerActive;
 

@@ -2,27 +2,31 @@ using Quickq.Spool;
 
 namespace Quickq.SpoolCli.Service;
 
-/// <summary>Looks into the spool for the connections: at most <see cref="Most"/> at a time, each with a reader that is kept for the next.</summary>
+/// <summary>Looks into the spool for the connections: at most <see cref="Most"/> at a time, one account after the other, each with a reader that is kept for the next.</summary>
 internal sealed class SpoolReaders(string path) : IDisposable
 {
     /// <summary>Looks at one time; more wait for their turn.</summary>
     public const int Most = 4;
 
-    private readonly SemaphoreSlim _turn = new(Most);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<uint, Queue<TaskCompletionSource>> _waiting = []; // by account
+    private readonly Queue<uint> _accounts = new(); // those that wait, in the order of their next turns
+    private int _looking;
     private readonly Stack<SpoolReader> _idle = new();
 
-    /// <summary>Runs <paramref name="look"/> on a thread of the pool.</summary>
+    /// <summary>Runs <paramref name="look"/> on a thread of the pool, when it is this account's turn.</summary>
     /// <exception cref="SpoolException">There is no spool, or it cannot be read.</exception>
-    public async Task<T> LookAsync<T>(Func<SpoolReader, T> look)
+    /// <exception cref="OperationCanceledException"><paramref name="unwanted"/> was cancelled before its turn came.</exception>
+    public async Task<T> LookAsync<T>(uint uid, CancellationToken unwanted, Func<SpoolReader, T> look)
     {
-        await _turn.WaitAsync();
+        await TurnAsync(uid);
         try
         {
-            return await Task.Run(() => Look(look));
+            return await Task.Run(() => Look(look), unwanted);
         }
         finally
         {
-            _turn.Release();
+            PassOn();
         }
     }
 
@@ -59,10 +63,52 @@ internal sealed class SpoolReaders(string path) : IDisposable
         }
     }
 
-    public void Dispose()
+    public void Dispose() => CloseIdle();
+
+    private Task TurnAsync(uint uid)
     {
-        CloseIdle();
-        _turn.Dispose();
+        lock (_gate)
+        {
+            if (_looking < Most)
+            {
+                _looking++;
+                return Task.CompletedTask;
+            }
+
+            if (!_waiting.TryGetValue(uid, out Queue<TaskCompletionSource>? own))
+            {
+                _waiting[uid] = own = new Queue<TaskCompletionSource>();
+                _accounts.Enqueue(uid);
+            }
+
+            var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            own.Enqueue(turn);
+            return turn.Task;
+        }
+    }
+
+    /// <summary>The turn goes to the account that has waited longest for one.</summary>
+    private void PassOn()
+    {
+        lock (_gate)
+        {
+            if (!_accounts.TryDequeue(out uint uid))
+            {
+                _looking--;
+                return;
+            }
+
+            Queue<TaskCompletionSource> own = _waiting[uid];
+            own.Dequeue().SetResult();
+            if (own.Count > 0)
+            {
+                _accounts.Enqueue(uid);
+            }
+            else
+            {
+                _waiting.Remove(uid);
+            }
+        }
     }
 
     private SpoolReader Take()

@@ -1,25 +1,43 @@
+using System.Globalization;
 using Quickq.Spool;
+using Quickq.Spool.Service;
 using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Service;
 
 /// <summary>All open waits: one thread, which runs only while there are any, sleeps until something was committed, and then looks for all of them.</summary>
+/// <remarks>
+/// It looks in rounds: each account's waits whose time is over, then those that were not looked for since the last commit, up to <see cref="PerRound"/> ids of one account.
+/// So an account with much to wait for holds up the others by that many ids, not by all that it waits for.
+/// </remarks>
 internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log)
 {
     /// <summary>A commit that the watch did not see is found after this time.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
+    /// <summary>Ids of one account that are looked for in one round, its last wait apart.</summary>
+    private const int PerRound = 1_000;
+
     private readonly Lock _gate = new();
+    private readonly Dictionary<uint, int> _awaited = []; // by account
     private readonly List<PendingWait> _arrived = [];
     private SpoolWatch? _watch;
     private bool _isRunning;
     private volatile bool _stopping;
 
-    /// <summary>Takes a wait; it is answered when its messages are there, or its time is over.</summary>
+    /// <summary>Takes a wait; it is answered when its messages are there, or its time is over; or at once, with an error, where its account waits for too much.</summary>
     public void Add(PendingWait wait)
     {
         lock (_gate)
         {
+            int awaited = _awaited.GetValueOrDefault(wait.Uid) + wait.Cost;
+            if (awaited > ProtocolContext.MaxAwaited)
+            {
+                wait.Fail(Answers.Error(ExitCode.TryLater, "Busy", string.Create(CultureInfo.InvariantCulture, $"this account waits for more than {ProtocolContext.MaxAwaited:N0} messages"), "wait for fewer at one time"));
+                return;
+            }
+
+            _awaited[wait.Uid] = awaited;
             _arrived.Add(wait);
             if (_isRunning)
             {
@@ -48,24 +66,73 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
         var open = new List<PendingWait>();
         using var pause = new ManualResetEventSlim();
         OpenWatch();
-        while (TakeArrived(open))
+        long changedAt = 0;
+        for (long round = 0; TakeArrived(open); round++)
         {
-            open.RemoveAll(wait => wait.IsAbandoned || IsAnswered(wait));
-            if (open.Count == 0)
+            foreach (IGrouping<uint, PendingWait> account in open.Where(wait => !wait.IsAbandoned).GroupBy(wait => wait.Uid))
             {
-                continue;
+                Look(account, round, changedAt);
             }
 
-            TimeSpan step = open.Select(wait => wait.Left ?? LookAgain).Append(LookAgain).Min();
-            if (_watch is { } watch)
+            RemoveDone(open);
+            bool isBehind = open.Exists(wait => wait.LookedAt < changedAt || wait.IsOver);
+            TimeSpan step = isBehind ? TimeSpan.Zero : open.Select(wait => wait.Left ?? LookAgain).Append(LookAgain).Min();
+            if (open.Count > 0 && (HasChanged(step, pause) || !isBehind))
             {
-                watch.WaitForChange(step);
-            }
-            else
-            {
-                pause.Wait(TimeSpan.FromMilliseconds(Math.Clamp(step.TotalMilliseconds, 1, 100)));
+                changedAt = round + 1;
             }
         }
+    }
+
+    /// <summary>Looks for one account's part of a round: those whose time is over first, then those that were looked for longest ago.</summary>
+    private void Look(IEnumerable<PendingWait> account, long round, long changedAt)
+    {
+        int left = PerRound;
+        foreach ((PendingWait wait, bool isOver) in account.Select(wait => (wait, isOver: wait.IsOver)).OrderBy(next => next.isOver ? -1 : next.wait.LookedAt + 1))
+        {
+            if (left <= 0 || (!isOver && wait.LookedAt >= changedAt))
+            {
+                return;
+            }
+
+            left -= wait.Cost;
+            wait.IsDone = IsAnswered(wait);
+            wait.LookedAt = round;
+        }
+    }
+
+    /// <summary>Waits for a commit at most so long; true when there was one, or may have been.</summary>
+    private bool HasChanged(TimeSpan step, ManualResetEventSlim pause)
+    {
+        if (_watch is { } watch)
+        {
+            return watch.WaitForChange(step);
+        }
+
+        if (step <= TimeSpan.Zero)
+        {
+            return false;
+        }
+
+        pause.Wait(TimeSpan.FromMilliseconds(Math.Clamp(step.TotalMilliseconds, 1, 100)));
+        return true;
+    }
+
+    private void RemoveDone(List<PendingWait> open)
+    {
+        open.ForEach(wait => wait.IsDone |= wait.IsAbandoned);
+        lock (_gate)
+        {
+            foreach (PendingWait wait in open.Where(wait => wait.IsDone))
+            {
+                if ((_awaited[wait.Uid] -= wait.Cost) == 0)
+                {
+                    _awaited.Remove(wait.Uid);
+                }
+            }
+        }
+
+        open.RemoveAll(wait => wait.IsDone);
     }
 
     /// <summary>Adds those that came; false when none is open: then the thread ends.</summary>

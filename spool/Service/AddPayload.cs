@@ -8,13 +8,24 @@ namespace Quickq.Spool.Service;
 /// <summary>The payload of an <c>a</c> frame: 4 bytes length of the JSON, the JSON, then the bodies one behind the other.</summary>
 internal static class AddPayload
 {
+    /// <summary>Messages in one request.</summary>
+    public const int MaxMessages = 10_000;
+
+    /// <summary>Bytes of the JSON in one request: 8 MiB.</summary>
+    public const int MaxJson = 8 * 1024 * 1024;
+
     private const int LengthBytes = 4;
     private const long LatestTime = 253_402_300_799_999_999; // in microseconds: the end of the year 9999
 
     /// <summary>The payload for these messages, each of which has an id.</summary>
-    /// <exception cref="ProtocolException">Together they are too large for a frame.</exception>
+    /// <exception cref="ProtocolException">They are too many, or together too large, for one request.</exception>
     public static byte[] Encode(IReadOnlyList<OutgoingMessage> messages)
     {
+        if (messages.Count > MaxMessages)
+        {
+            throw new ProtocolException(string.Create(CultureInfo.InvariantCulture, $"one request holds at most {MaxMessages:N0} messages, not {messages.Count:N0}"));
+        }
+
         var json = new ArrayBufferWriter<byte>(256 * messages.Count);
         using (var writer = new Utf8JsonWriter(json))
         {
@@ -25,6 +36,11 @@ internal static class AddPayload
             }
 
             writer.WriteEndArray();
+        }
+
+        if (json.WrittenCount > MaxJson)
+        {
+            throw new ProtocolException(TooMuchJson(json.WrittenCount));
         }
 
         long total = LengthBytes + json.WrittenCount + messages.Sum(message => (long)message.Body.Length);
@@ -46,22 +62,56 @@ internal static class AddPayload
         return payload;
     }
 
-    /// <summary>Reads the messages; their bodies are parts of <paramref name="payload"/>.</summary>
+    /// <summary>How many messages there are, without taking one apart: what they will need can be known before it is needed.</summary>
+    /// <exception cref="ProtocolException">The lengths do not add up, or the JSON is no array.</exception>
+    /// <exception cref="InvalidMessageException">They are too many for one request.</exception>
+    public static int Count(ReadOnlyMemory<byte> payload, string path)
+    {
+        int length = JsonLength(payload.Span);
+        if (length > MaxJson)
+        {
+            throw TooMany(TooMuchJson(length));
+        }
+
+        try
+        {
+            var reader = new Utf8JsonReader(payload.Span.Slice(LengthBytes, length));
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+            {
+                throw new ProtocolException("invalid add request: the JSON must be an array");
+            }
+
+            int count = 0;
+            for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; count++)
+            {
+                reader.Skip();
+                if (count == MaxMessages)
+                {
+                    throw TooMany(string.Create(CultureInfo.InvariantCulture, $"one request holds at most {MaxMessages:N0} messages"));
+                }
+            }
+
+            return count;
+        }
+        catch (JsonException exception)
+        {
+            throw Unreadable(exception);
+        }
+
+        InvalidMessageException TooMany(string message) => new(new SpoolException(SpoolFault.InvalidMessage, path, message, "send fewer in one request"), index: null);
+    }
+
+    /// <summary>Reads the messages, of which <see cref="Count"/> has allowed the number; their bodies are parts of <paramref name="payload"/>.</summary>
     /// <exception cref="ProtocolException">The lengths do not add up, or the JSON is no array of objects with the members of the protocol.</exception>
     /// <exception cref="InvalidMessageException">One message has a value that no message may have.</exception>
     public static IReadOnlyList<OutgoingMessage> Decode(ReadOnlyMemory<byte> payload, string path)
     {
-        ReadOnlySpan<byte> bytes = payload.Span;
-        if (bytes.Length < LengthBytes || BinaryPrimitives.ReadUInt32BigEndian(bytes) is var jsonLength && jsonLength > bytes.Length - LengthBytes)
-        {
-            throw new ProtocolException("invalid add request: the JSON is longer than the frame");
-        }
-
+        int jsonLength = JsonLength(payload.Span);
         var messages = new List<OutgoingMessage>();
-        ReadOnlyMemory<byte> bodies = payload[(LengthBytes + (int)jsonLength)..];
+        ReadOnlyMemory<byte> bodies = payload[(LengthBytes + jsonLength)..];
         try
         {
-            using JsonDocument document = JsonDocument.Parse(payload.Slice(LengthBytes, (int)jsonLength));
+            using JsonDocument document = JsonDocument.Parse(payload.Slice(LengthBytes, jsonLength));
             foreach (JsonElement item in document.RootElement.EnumerateArray())
             {
                 int length = item.GetProperty("body").GetInt32();
@@ -76,11 +126,20 @@ internal static class AddPayload
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
-            throw new ProtocolException($"invalid add request: {exception.Message}", exception);
+            throw Unreadable(exception);
         }
 
         return bodies.IsEmpty ? messages : throw new ProtocolException("invalid add request: the bodies are shorter than the frame");
     }
+
+    private static int JsonLength(ReadOnlySpan<byte> payload) =>
+        payload.Length >= LengthBytes && BinaryPrimitives.ReadUInt32BigEndian(payload) is var length && length <= payload.Length - LengthBytes
+            ? (int)length
+            : throw new ProtocolException("invalid add request: the JSON is longer than the frame");
+
+    private static ProtocolException Unreadable(Exception exception) => new($"invalid add request: {exception.Message}", exception);
+
+    private static string TooMuchJson(int bytes) => string.Create(CultureInfo.InvariantCulture, $"one request holds at most {MaxJson:N0} bytes of JSON, not {bytes:N0}");
 
     private static void Write(Utf8JsonWriter writer, OutgoingMessage message)
     {
@@ -160,10 +219,10 @@ internal static class AddPayload
         Math.Clamp(microseconds, long.MinValue / TimeSpan.TicksPerMicrosecond, long.MaxValue / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond);
 }
 
-/// <summary>One message of a request cannot be stored; <see cref="Index"/> says which.</summary>
-internal sealed class InvalidMessageException(SpoolException refusal, int index) : Exception(refusal.Message, refusal)
+/// <summary>One message of a request cannot be stored, and <see cref="Index"/> says which; or the request is too large, and it is null.</summary>
+internal sealed class InvalidMessageException(SpoolException refusal, int? index) : Exception(refusal.Message, refusal)
 {
     public SpoolException Refusal { get; } = refusal;
 
-    public int Index { get; } = index;
+    public int? Index { get; } = index;
 }

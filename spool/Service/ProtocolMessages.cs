@@ -61,6 +61,15 @@ internal sealed partial class ProtocolContext : JsonSerializerContext
     /// <summary>Ids in one <c>s</c> or <c>w</c>.</summary>
     public const int MaxIds = 1_000;
 
+    /// <summary>Characters of an id in <c>s</c> or <c>w</c>, and of a server's name.</summary>
+    public const int MaxName = 255;
+
+    /// <summary>Bytes of a request other than <c>a</c>: 2 MiB.</summary>
+    public const int MaxRequest = 2 * 1024 * 1024;
+
+    /// <summary>Ids and names of servers in the open waits of one account.</summary>
+    public const int MaxAwaited = 20_000;
+
     /// <summary>Reads what the payload of a frame says.</summary>
     /// <exception cref="ProtocolException">It is no such JSON object.</exception>
     public static T Read<T>(ReadOnlySpan<byte> payload, JsonTypeInfo<T> type)
@@ -70,7 +79,7 @@ internal sealed partial class ProtocolContext : JsonSerializerContext
         {
             return JsonSerializer.Deserialize(payload, type) ?? throw new ProtocolException("invalid payload: must be a JSON object, not null");
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             throw new ProtocolException($"invalid payload: {exception.Message}", exception);
         }

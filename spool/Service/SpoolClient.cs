@@ -38,7 +38,7 @@ public sealed class SpoolClient : ISpoolProducer
     public string Append(OutgoingMessage message) => AppendMany([message])[0];
 
     /// <inheritdoc/>
-    /// <remarks>At most 64 MiB in one call.</remarks>
+    /// <remarks>At most 10,000 messages and 64 MiB in one call.</remarks>
     public IReadOnlyList<string> AppendMany(IReadOnlyList<OutgoingMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);

@@ -26,7 +26,7 @@ public sealed class MemoryBudgetTests
     [Fact]
     public async Task The_oldest_goes_on_whatever_is_held()
     {
-        using var oldest = _budget.Open(1);
+        var oldest = _budget.Open(1);
         var next = _budget.Open(2);
         using var last = _budget.Open(3);
         await next.GrowAsync(32 * Mebibyte, default);
@@ -35,10 +35,39 @@ public sealed class MemoryBudgetTests
         var waiting = next.GrowAsync(Mebibyte, default).AsTask();
         Assert.False(waiting.IsCompleted);
 
-        // The next becomes the oldest when the first has received its frame as a whole.
+        // One account at a time goes beyond its half: the next when the first has given back.
         oldest.Complete();
+        Assert.False(waiting.IsCompleted);
+        oldest.Dispose();
         await waiting;
         next.Dispose();
+    }
+
+    [Fact]
+    public async Task A_half_sent_frame_of_one_account_takes_no_more_than_its_half_from_the_others()
+    {
+        using var halfSent = _budget.Open(1);
+        await halfSent.GrowAsync(60 * Mebibyte, default);
+        using var other = _budget.Open(2);
+        await other.GrowAsync(30 * Mebibyte, default);
+        Assert.Equal(90 * Mebibyte, _budget.Held);
+    }
+
+    [Fact]
+    public async Task What_is_whole_may_grow_further_in_its_turn()
+    {
+        var first = _budget.Open(1);
+        await first.GrowAsync(32 * Mebibyte, default);
+        first.Complete();
+        var second = _budget.Open(1);
+        await second.GrowAsync(Mebibyte, default);
+        second.Complete();
+        var third = first.GrowAsync(Mebibyte, default).AsTask();
+        Assert.True(third.IsCompleted); // the oldest of its account that wants more
+        first.Complete();
+        first.Dispose();
+        second.Dispose();
+        Assert.Equal(0, _budget.Held);
     }
 
     [Fact]
