@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Quickq.Spool;
+using Quickq.Spool.Service;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Intake;
 using Quickq.SpoolCli.Streams;
@@ -148,7 +149,7 @@ internal sealed class AddCommand
 
     private ReadOnlyMemory<byte> ReadPayload(string? message, ParseResult typed, StandardStreams streams) => message is not null
         ? StandardStreams.Utf8.GetBytes(message)
-        : PayloadInput.ReadToEnd(PayloadInput.Open(typed.GetValue(_file), streams));
+        : PayloadInput.ReadToEnd(PayloadInput.Open(typed.GetValue(_file), streams), streams.IsServed ? Frame.MaxLength : PayloadInput.MaxBytes);
 
     private static SpoolWriter OpenTelling(string path, StandardStreams streams)
     {

@@ -44,7 +44,7 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
             }
 
             var count = input.Read(buffer);
-            if (count == 0)
+            if (count == 0 && !stop.IsRaised)
             {
                 TakeLastLine();
                 Commit();

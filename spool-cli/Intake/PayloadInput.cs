@@ -45,15 +45,17 @@ internal static class PayloadInput
     }
 
     /// <summary>Everything up to the end.</summary>
-    public static ReadOnlyMemory<byte> ReadToEnd(Descriptor input)
+    public static ReadOnlyMemory<byte> ReadToEnd(Descriptor input, int maxBytes = MaxBytes)
     {
         var all = new ArrayBufferWriter<byte>(16 * 1024);
         while (input.Read(all.GetSpan(16 * 1024)) is > 0 and var count)
         {
             all.Advance(count);
-            if (all.WrittenCount > MaxBytes)
+            if (all.WrittenCount > maxBytes)
             {
-                throw CommandException.BadData($"{input.Name} is larger than 512 MiB", "no RabbitMQ server takes such a message; send where it lies instead");
+                throw CommandException.BadData(
+                    $"{input.Name} is larger than {maxBytes / 1024 / 1024} MiB",
+                    maxBytes == MaxBytes ? "no RabbitMQ server takes such a message; send where it lies instead" : "the spool service takes no larger message; send where it lies instead");
             }
         }
 

@@ -14,6 +14,8 @@ namespace Quickq.SpoolCli.Service;
 /// </remarks>
 internal sealed class CommandProcess : IDisposable
 {
+    private const int MoreExpendable = 500, MostExpendable = 1000;
+
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource<int> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Socket _input;
@@ -27,6 +29,25 @@ internal sealed class CommandProcess : IDisposable
 
     /// <summary>The exit code; 128 and the signal when one ended it.</summary>
     public Task<int> Ended => _ended.Task;
+
+    /// <summary>Set when the peer has ended the command's input.</summary>
+    public bool IsInputEnded { get; private set; }
+
+    /// <summary>Whether the command has read all input there is, and that has not ended.</summary>
+    public bool IsWaitingForInput
+    {
+        get
+        {
+            try
+            {
+                return !IsInputEnded && ServiceNative.CountUnread(_input.SafeHandle, ServiceNative.UnreadByPeer, out int unread) == 0 && unread == 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                return false; // the command has ended
+            }
+        }
+    }
 
     /// <summary>Starts the command.</summary>
     /// <exception cref="CommandException">It cannot be started: no memory, no process is left.</exception>
@@ -45,6 +66,7 @@ internal sealed class CommandProcess : IDisposable
                 started.Set();
                 if (failure == 0)
                 {
+                    OfferToEnd(process._pid);
                     process.AwaitEnd();
                 }
             },
@@ -86,18 +108,6 @@ internal sealed class CommandProcess : IDisposable
         }
     }
 
-    public void EndInput()
-    {
-        try
-        {
-            _input.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
-        {
-            // The command has ended.
-        }
-    }
-
     public void Signal(int signal)
     {
         lock (_gate)
@@ -116,6 +126,19 @@ internal sealed class CommandProcess : IDisposable
         Error.Dispose();
     }
 
+    private void EndInput()
+    {
+        IsInputEnded = true;
+        try
+        {
+            _input.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // The command has ended.
+        }
+    }
+
     private void AwaitEnd()
     {
         ServiceProcess.AwaitEnd(_pid);
@@ -123,6 +146,20 @@ internal sealed class CommandProcess : IDisposable
         {
             // Until here the number belongs to it, so no signal meets another process.
             _ended.SetResult(ServiceProcess.Reap(_pid));
+        }
+    }
+
+    /// <summary>Where memory is short the kernel shall end the command, not the service.</summary>
+    private static void OfferToEnd(int pid)
+    {
+        try
+        {
+            int own = int.Parse(File.ReadAllText("/proc/self/oom_score_adj"), CultureInfo.InvariantCulture);
+            File.WriteAllText($"/proc/{pid}/oom_score_adj", Math.Min(MostExpendable, own + MoreExpendable).ToString(CultureInfo.InvariantCulture));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // A container may show /proc to be read only. The command runs as well.
         }
     }
 

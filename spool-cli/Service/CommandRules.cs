@@ -15,6 +15,9 @@ internal static class CommandRules
     public static bool IsChange(IReadOnlyList<string> arguments) =>
         !Looks.Contains(arguments[0], StringComparer.Ordinal) || (arguments[0] is "check" && Options(arguments).Contains("--repair", StringComparer.Ordinal));
 
+    /// <summary>Whether the command may wait for input without an end.</summary>
+    public static bool ReadsInput(IReadOnlyList<string> arguments) => arguments[0] is "add" or "import";
+
     /// <summary>The answer to a command that is not run; null when it is.</summary>
     public static byte[]? Refusal(RunRequest request, PeerRights rights, string hint)
     {

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Net.Sockets;
+using Quickq.Spool;
 using Quickq.Spool.Service;
 using Quickq.SpoolCli.CommandLine;
 
@@ -8,15 +8,12 @@ namespace Quickq.SpoolCli.Service;
 /// <summary>Runs commands of <c>quickq-spool</c> for peers, each as a process of its own; its streams go both ways no faster than they are read.</summary>
 internal sealed class CommandRunner(string spoolPath, AccessRules access, AccountNames names, ServiceLog log, TimeProvider clock)
 {
-    /// <summary>Commands at one time, and how many of them are kept for root and the owner.</summary>
-    public const int Most = 16, KeptForOwner = 4;
-
     private const int OutputLength = 16 * 1024;
     private static readonly TimeSpan KillAfter = TimeSpan.FromSeconds(5);
     private readonly CancellationTokenSource _stopping = new();
-    private int _running;
+    private readonly CommandPlaces _places = new(access);
 
-    /// <summary>Ends all commands: the service stops.</summary>
+    /// <summary>Ends all commands, and each that is asked for from now on: the service stops. Their input stays open until they have ended.</summary>
     public void EndAll() => _stopping.Cancel();
 
     /// <summary>Runs one command to its end and answers.</summary>
@@ -36,12 +33,9 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
             return default;
         }
 
-        int most = access.IsPrivileged(connection.Peer) ? Most : Most - KeptForOwner;
-        if (Interlocked.Increment(ref _running) > most)
+        if (_places.Take(connection) is { } noPlace)
         {
-            Interlocked.Decrement(ref _running);
-            await connection.Answers.SendAsync(Answers.Error(ExitCode.TryLater, "Busy",
-                string.Create(CultureInfo.InvariantCulture, $"{most} commands are running already"), "try later"));
+            await connection.Answers.SendAsync(Answers.Error(ExitCode.TryLater, "Busy", noPlace, "try later"));
             return default;
         }
 
@@ -59,20 +53,36 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
         finally
         {
             connection.RunsCommand = false;
-            Interlocked.Decrement(ref _running);
+            _places.Leave(connection);
         }
     }
 
     private async Task<ReadAhead> AttendAsync(Connection connection, CommandProcess process, RunRequest request, string name)
     {
+        string? endedBecause = null;
+        void End(string reason)
+        {
+            if (!process.Ended.IsCompleted)
+            {
+                endedBecause ??= reason;
+                _ = EndAsync(process);
+            }
+        }
+
         using CancellationTokenRegistration left = connection.Closed.Register(() => _ = EndAsync(process));
-        using CancellationTokenRegistration stopping = _stopping.Token.Register(() => _ = EndAsync(process));
+        using CancellationTokenRegistration stopping = _stopping.Token.Register(() => End("the spool service stops"));
+        using var patience = new InputPatience(
+            () => CommandRules.ReadsInput(request.Arguments) && process.IsWaitingForInput,
+            () => End($"no input came for {Duration.Format(InputPatience.Limit)}"), clock);
         Task output = Task.WhenAll(ForwardAsync(connection, process.Output, 1), ForwardAsync(connection, process.Error, 2));
         try
         {
-            ReadAhead next = await FeedAsync(connection, process, Task.WhenAll(output, process.Ended));
+            ReadAhead next = await FeedAsync(connection, process, patience, Task.WhenAll(output, process.Ended));
             await output;
-            await connection.Answers.SendAsync(ProtocolContext.Encode(FrameKind.Answer, new RunAnswer(await process.Ended), ProtocolContext.Plain.RunAnswer));
+            int code = await process.Ended;
+            await connection.Answers.SendAsync(endedBecause is null
+                ? ProtocolContext.Encode(FrameKind.Answer, new RunAnswer(code), ProtocolContext.Plain.RunAnswer)
+                : Answers.Error(ExitCode.TryLater, "Busy", endedBecause, "what was printed is stored, repeat the rest"));
             return next;
         }
         finally
@@ -86,7 +96,7 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
     }
 
     /// <summary>Passes on input and signals until the command ends.</summary>
-    private static async Task<ReadAhead> FeedAsync(Connection connection, CommandProcess process, Task ended)
+    private async Task<ReadAhead> FeedAsync(Connection connection, CommandProcess process, InputPatience patience, Task ended)
     {
         while (true)
         {
@@ -98,8 +108,12 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
 
             if (await next is not { } frame)
             {
-                // It will say nothing more. When it has left altogether the connection is closed, and the command ended.
-                process.EndInput();
+                // It will say nothing more. Input that was cut off is no input: the command must not see an end of it.
+                if (!process.IsInputEnded && !_stopping.IsCancellationRequested)
+                {
+                    process.Signal(ServiceNative.SigKill);
+                }
+
                 await ended;
                 return new ReadAhead(next);
             }
@@ -110,6 +124,7 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
                 return new ReadAhead(next);
             }
 
+            patience.Renew();
             using (frame.Claim)
             {
                 await ApplyAsync(process, frame);

@@ -11,6 +11,7 @@ internal static partial class ServiceNative
     public const int SigInt = 2, SigKill = 9, SigTerm = 15;
     public const short HungUp = 0x10;
     public const int SetDescriptorFlags = 2, CloseOnExecFlag = 1;
+    public const nuint UnreadByPeer = 0x5411; // SIOCOUTQ
 
     [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
     public static unsafe partial int GetSocketOption(int socket, int level, int name, void* value, uint* length);
@@ -27,6 +28,9 @@ internal static partial class ServiceNative
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int SetFlags(int descriptor, int command, int flags);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int CountUnread(SafeHandle socket, nuint request, out int bytes);
 
     /// <summary><c>struct group</c>.</summary>
     [StructLayout(LayoutKind.Sequential)]

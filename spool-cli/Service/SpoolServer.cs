@@ -114,9 +114,9 @@ internal sealed class SpoolServer : IDisposable
         _listener.Unlink();
         _stopAccepting.Cancel();
         await accepting;
+        _context.Commands.EndAll(); // first: that nothing more is read is no end of a command's input
         _connections.StopReading();
         _context.Waits.Stop();
-        _context.Commands.EndAll();
         Task empty = _connections.EmptyAsync();
         if (await Task.WhenAny(empty, Task.Delay(CommitDeadline, _clock)) != empty)
         {

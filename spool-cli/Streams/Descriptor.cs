@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Streams;
 
@@ -12,6 +13,9 @@ internal sealed class Descriptor(int number, string name)
     private const int OpenReadOnly = 0, OpenWriteOnly = 1, GetFlags = 1;
 
     public string Name { get; } = name;
+
+    /// <summary>Set for a socket whose peer shuts it down where the input ends: when the peer is gone instead, the input was cut off, and reading says so (75).</summary>
+    public bool EndsByShutdown { get; init; }
 
     /// <summary>
     /// Occupies 0, 1 and 2 where the caller has closed them, so that no file of ours gets such a number; the wrong way
@@ -37,6 +41,11 @@ internal sealed class Descriptor(int number, string name)
             fixed (byte* start = buffer)
             {
                 count = Native.Read(number, start, buffer.Length);
+            }
+
+            if (count == 0 && EndsByShutdown && IsHungUp())
+            {
+                throw new CommandException(ExitCode.TryLater, "the spool service ended before the input did", "what was printed is stored, repeat the rest");
             }
 
             if (count >= 0)
@@ -92,6 +101,12 @@ internal sealed class Descriptor(int number, string name)
     }
 
     internal int Number => number;
+
+    private unsafe bool IsHungUp()
+    {
+        var entry = new Native.PollEntry { Descriptor = number };
+        return Native.Poll(&entry, 1, 0) > 0 && (entry.Returned & Native.PollHungUp) != 0;
+    }
 
     private unsafe void WaitOrThrow(short events)
     {

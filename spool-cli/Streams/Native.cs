@@ -7,7 +7,7 @@ internal static partial class Native
 {
     public const int Eintr = 4, Eagain = 11, Epipe = 32, Ebadf = 9;
     public const int Interrupt = 2, Terminate = 15;
-    public const short PollIn = 1, PollOut = 4;
+    public const short PollIn = 1, PollOut = 4, PollHungUp = 16;
     private const nuint GetWindowSize = 0x5413;
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]

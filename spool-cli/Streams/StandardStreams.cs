@@ -54,7 +54,7 @@ internal sealed class StandardStreams
         bool IsTerminal(int number) => served?.IsTerminal(number) ?? Native.IsTerminal(number) == 1;
         return new StandardStreams
         {
-            Input = new Descriptor(0, "standard input"),
+            Input = new Descriptor(0, "standard input") { EndsByShutdown = served is not null },
             InputIsTerminal = IsTerminal(0),
             RawOutput = new DescriptorStream(output),
             Output = new StreamWriter(new DescriptorStream(output), Utf8, bufferSize: 4096),
