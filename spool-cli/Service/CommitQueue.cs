@@ -110,6 +110,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     private void Store()
     {
         List<AddRequest> taken = [];
+        bool wasOpen = _writer is not null;
         try
         {
             _writer ??= Open();
@@ -118,6 +119,11 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
                 taken = Take();
                 return [.. taken.Select(request => request.Content)];
             });
+        }
+        catch (SpoolException failure) when (failure.Fault == SpoolFault.NotFound && wasOpen && taken.Count == 0)
+        {
+            CloseWriter(); // it was deleted since: the next look at the queue makes a new one
+            return;
         }
         catch (SpoolException failure)
         {

@@ -44,6 +44,12 @@ internal sealed class Connection : IDisposable
     /// <summary>Set while a command of this connection runs, whose output may stay unread for longer than an answer.</summary>
     public bool RunsCommand { get; set; }
 
+    /// <summary>Whether it waits for an answer, or a command of its runs.</summary>
+    public bool IsBusy => Answers.IsBusy || RunsCommand;
+
+    /// <summary>When its last frame came, or it connected, by the clock's timestamp.</summary>
+    public long ActiveAt => Volatile.Read(ref _activeAt);
+
     /// <summary>Serves the peer until it leaves, breaks a rule or a deadline, or the service stops.</summary>
     public async Task RunAsync()
     {
@@ -103,9 +109,9 @@ internal sealed class Connection : IDisposable
         {
             Close(new IOException("a deadline is over"));
         }
-        else if (!Answers.IsBusy && !RunsCommand)
+        else if (!IsBusy)
         {
-            if (clock.GetElapsedTime(Volatile.Read(ref _activeAt)) > (IsGreeted ? IdleDeadline : FrameDeadline))
+            if (clock.GetElapsedTime(ActiveAt) > (IsGreeted ? IdleDeadline : FrameDeadline))
             {
                 Close(new IOException("a deadline is over"));
             }

@@ -3,8 +3,11 @@ namespace Quickq.SpoolCli.Service;
 /// <summary>All open connections: how many there may be, their deadlines, and when the last has left.</summary>
 internal sealed class ConnectionRegistry : IDisposable
 {
-    /// <summary>Connections in all, of one account, and how many of all are kept for root and the owner.</summary>
-    public const int Most = 1024, MostOfOne = 512, KeptForOwner = 16;
+    /// <summary>Connections in all, of one account, and how many of all are kept for root and the owner, and for operators.</summary>
+    public const int Most = 1024, MostOfOne = 512, KeptForOwner = 16, KeptForOperators = 16;
+
+    /// <summary>So many of one account are safe; of more, one may be closed to make room for another account.</summary>
+    public const int SafeOfOne = Most / 4;
 
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
 
@@ -38,13 +41,15 @@ internal sealed class ConnectionRegistry : IDisposable
         }
     }
 
-    /// <summary>False when there are too many, in all or of this account.</summary>
+    /// <summary>False when there are too many, in all or of this account. The account with the most may lose its longest idle one for it.</summary>
     public bool TryAdd(Connection connection, bool isPrivileged)
     {
+        Connection? closed = null;
         lock (_gate)
         {
             int own = _byAccount.GetValueOrDefault(connection.Peer.Uid);
-            if (own >= MostOfOne || _open.Count >= _most - (isPrivileged ? 0 : KeptForOwner))
+            int kept = isPrivileged ? 0 : connection.Rights == PeerRights.Admin ? KeptForOwner : KeptForOwner + KeptForOperators;
+            if (own >= MostOfOne || (_open.Count >= Math.Max(1, _most - kept) && (own >= SafeOfOne || (closed = Dispensable_NeedsLock()) is null)))
             {
                 return false;
             }
@@ -55,9 +60,21 @@ internal sealed class ConnectionRegistry : IDisposable
             {
                 _sweep.Change(SweepEvery, SweepEvery);
             }
-
-            return true;
         }
+
+        closed?.Close(new IOException("others need the place"));
+        return true;
+    }
+
+    /// <summary>The longest idle connection of the account that has the most, where it has more than is safe; those that wait for an answer come last.</summary>
+    private Connection? Dispensable_NeedsLock()
+    {
+        (uint uid, int count) = _byAccount.MaxBy(account => account.Value);
+        return count <= SafeOfOne ? null : _open
+            .Where(connection => connection.Peer.Uid == uid && !connection.Closed.IsCancellationRequested)
+            .OrderBy(connection => connection.IsBusy)
+            .ThenBy(connection => connection.ActiveAt)
+            .FirstOrDefault();
     }
 
     /// <summary>It has left.</summary>

@@ -148,6 +148,11 @@ internal sealed class Conversation(Connection connection, ServerContext server)
     {
         try
         {
+            if (message.CreatedAt is not null && connection.Rights != PeerRights.Admin)
+            {
+                throw new SpoolException(SpoolFault.PermissionDenied, server.SpoolPath, "permission denied: createdAt is for operators, who import what was accepted elsewhere", "leave createdAt out");
+            }
+
             // The spool's own limit of size is known in the transaction only.
             MessageRules.Check(message, server.SpoolPath);
         }

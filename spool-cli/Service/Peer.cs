@@ -86,9 +86,10 @@ internal sealed record AccessRules(uint Owner, ServiceGroup? Group, ServiceGroup
     /// <summary>The command that makes an account an operator.</summary>
     public string AdminHint(string name) => Hint(name, AdminGroup);
 
-    private string Hint(string name, ServiceGroup? group) => group is not null
-        ? $"sudo usermod -aG {group.Name} {name}, then log in again"
-        : UserAccount.CommandAs(Owner);
+    private string Hint(string name, ServiceGroup? group) => group is null ? UserAccount.CommandAs(Owner)
+        : name.Contains(' ', StringComparison.Ordinal) ? $"add the account with {name} to group {group.Name}, then log in again" // it has no name
+        : char.IsAsciiDigit(group.Name[0]) ? $"add the account {name} to group {group.Name}, then log in again"
+        : $"sudo usermod -aG {group.Name} {name}, then log in again";
 
     private static bool IsMember(Peer peer, ServiceGroup? group) => group is not null && peer.Groups.Contains(group.Id);
 }

@@ -158,6 +158,72 @@ public sealed class ServiceFairnessTests : IDisposable
         });
     }
 
+    [Fact(Timeout = 240_000)]
+    public async Task Silent_connections_make_room_for_other_accounts_and_operators_find_a_place()
+    {
+        const uint AdminGid = 47_121;
+        using var service = await ServeProcess.StartAsync(_spool, "--group", $"{Gid}", "--admin-group", $"{AdminGid}");
+        var silent = new List<ServiceClient>();
+        try
+        {
+            for (var i = 0; i < 1024 - 32; i++)
+            {
+                silent.Add(ServiceClient.ConnectAs(service.Socket, Uid + (uint)(i % 2), Gid));
+            }
+
+            using var member = ServiceClient.ConnectAs(service.Socket, Uid + 2, Gid);
+            member.Greet();
+            Assert.True(silent[0].IsAtEnd() || silent[1].IsAtEnd());
+
+            // Operators have places of their own.
+            for (var i = 0; i < 16; i++)
+            {
+                silent.Add(ServiceClient.ConnectAs(service.Socket, Uid + 3, AdminGid));
+                silent[^1].Greet();
+            }
+        }
+        finally
+        {
+            silent.ForEach(client => client.Dispose());
+        }
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task Only_operators_say_when_a_message_was_accepted()
+    {
+        using var service = await ServeProcess.StartAsync(_spool, "--group", $"{Gid}");
+        using var member = ServiceClient.ConnectAs(service.Socket, Uid, Gid);
+        member.Greet();
+        using var owner = service.Connect();
+        var payload = Objects("""[{"id":"m1","body":0,"createdAt":1700000000000000}]""");
+        member.Send('a', payload);
+        owner.Send('a', payload);
+        Assert.Contains("createdAt", Refused(member, 77), StringComparison.Ordinal);
+        Assert.Equal(1, owner.ReadAnswer().GetProperty("stored").GetInt32());
+        Assert.Equal(1_700_000_000_000_000, _spool.Value<long>("SELECT created_at FROM message"));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_spool_that_was_deleted_is_made_anew_by_the_next_add()
+    {
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m1", "x"));
+        client.ReadAnswer();
+        File.Delete(_spool.Path);
+        client.Add(("m2", "x"));
+        Assert.Equal(1, client.ReadAnswer().GetProperty("stored").GetInt32());
+        Assert.Equal(["m2"], _spool.Query<string>("SELECT id FROM message"));
+    }
+
+    [Theory]
+    [InlineData("uid 6001", "6200", "add the account with uid 6001 to group 6200, then log in again")]
+    [InlineData("uid 6001", "staff", "add the account with uid 6001 to group staff, then log in again")]
+    [InlineData("alice", "6200", "add the account alice to group 6200, then log in again")]
+    [InlineData("alice", "staff", "sudo usermod -aG staff alice, then log in again")]
+    public void A_hint_is_a_command_only_where_it_can_be_typed(string account, string group, string hint) =>
+        Assert.Equal(hint, new AccessRules(0, new ServiceGroup(group, 6200), AdminGroup: null).UseHint(account));
+
     private static string Id(int number) => $"m{number:d5}";
 
     private static string Refused(ServiceClient client, int code)
@@ -175,7 +241,12 @@ public sealed class ServiceFairnessTests : IDisposable
             json.Append(i == 0 ? "" : ",").Append(CultureInfo.InvariantCulture, $$"""{"id":"{{id(i)}}","body":0}""");
         }
 
-        var bytes = Encoding.UTF8.GetBytes(json.Append(']').ToString());
+        return Objects(json.Append(']').ToString());
+    }
+
+    private static byte[] Objects(string json)
+    {
+        var bytes = Encoding.UTF8.GetBytes(json);
         return [.. BitConverter.GetBytes(System.Net.IPAddress.HostToNetworkOrder(bytes.Length)), .. bytes];
     }
 }
