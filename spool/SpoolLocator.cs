@@ -5,7 +5,7 @@ namespace Quickq.Spool;
 /// <summary>Decides how this account reaches a spool: it opens its own itself, and asks the service of any other.</summary>
 /// <remarks>
 /// Looks only at who owns the folder and the file, never at modes or at folders above: what an account may do follows from who it is.
-/// A loose folder is refused when it is opened.
+/// A loose folder is refused when the spool is opened or its service is called.
 /// </remarks>
 internal sealed record SpoolLocator
 {
@@ -46,7 +46,7 @@ internal sealed record SpoolLocator
             socket = Path.GetFullPath(socket);
             return Exists(Path.GetDirectoryName(socket) ?? "/")
                 ? SpoolLocation.Service(socket, resolvedPath: null)
-                : throw Missing(socket, $"the socket {socket} ({SocketVariable}) does not exist", creates);
+                : throw Missing(socket, $"the socket {socket} ({SocketVariable}) does not exist", creates, $"set {SocketVariable} to the socket of a service, or unset it");
         }
 
         string? chosen = Given(named) ?? Given(Variable(SpoolPath.Variable));
@@ -95,9 +95,9 @@ internal sealed record SpoolLocator
     /// <summary>What this account may not look at is taken to exist: who tries it hears "no permission".</summary>
     private static bool Exists(string path) => FileStatus.Find(path, out int error) is not null || error == Libc.AccessDenied;
 
-    private static SpoolException Missing(string path, string what, bool creates) => new(
+    private static SpoolException Missing(string path, string what, bool creates, string? hint = null) => new(
         creates ? SpoolFault.CannotCreate : SpoolFault.NotFound, path, what,
-        $"install the quickq package, or name a spool with --spool or {SpoolPath.Variable}");
+        hint ?? $"install the quickq package, or name a spool with --spool or {SpoolPath.Variable}");
 
     private static string? Given(string? value) => string.IsNullOrEmpty(value) ? null : value;
 }

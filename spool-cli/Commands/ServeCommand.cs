@@ -45,6 +45,11 @@ internal sealed class ServeCommand
     private ExitCode Run(ParseResult typed, StandardStreams streams)
     {
         string spool = SpoolPath.FollowLinks(SpoolPath.Resolve(typed.GetValue(_spool)));
+        if (FileStatus.Find(spool, out _) is { IsFolder: true })
+        {
+            throw new CommandException(ExitCode.CannotCreate, $"the spool {spool} is a folder", $"name a file in it: --spool {Path.Combine(spool, "spool.db")}");
+        }
+
         var access = new AccessRules(
             UserAccount.EffectiveId,
             AccountNames.Group("--group", typed.GetValue(_group)),
@@ -71,7 +76,7 @@ internal sealed class ServeCommand
 
     private static async Task RunAsync(ServerOptions options, StandardStreams streams, Task stop)
     {
-        using ListeningSocket listener = await ListeningSocket.OpenAsync(options.Socket, options.Access.HasGroups, streams.Clock);
+        using ListeningSocket listener = await ListeningSocket.OpenAsync(options.Socket, options.Spool, options.Access.HasGroups, streams.Clock);
         using SystemdNotice notice = SystemdNotice.FromEnvironment(streams.Clock);
         using var lines = new BufferedStderrWriter(streams.Error);
         using var server = new SpoolServer(options, listener, notice, new ServiceLog(lines, JournalStream.IsStandardError, streams.Clock), streams.Clock);

@@ -34,7 +34,7 @@ internal sealed class StreamRelay(ServiceConnection connection, Descriptor? inpu
             {
                 if (kind == FrameKind.Answer)
                 {
-                    return ProtocolContext.Read(payload, ProtocolContext.Default.RunAnswer).Code;
+                    return ReadCode(payload);
                 }
 
                 if (kind == FrameKind.Data && payload.Length > 1)
@@ -44,6 +44,19 @@ internal sealed class StreamRelay(ServiceConnection connection, Descriptor? inpu
             }
 
             WaitForAny(connection.IsGreeted ? Deadline.Never : greeting);
+        }
+    }
+
+    private static int ReadCode(ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            return ProtocolContext.Read(payload, ProtocolContext.Default.RunAnswer).Code is >= 0 and <= byte.MaxValue and var code ? code
+                : throw new ServiceLostException("the answer of the spool service has no exit code");
+        }
+        catch (ProtocolException unreadable)
+        {
+            throw new ServiceLostException($"the answer of the spool service cannot be read: {unreadable.Message}");
         }
     }
 

@@ -32,6 +32,10 @@ internal static partial class ServiceNative
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int CountUnread(SafeHandle socket, nuint request, out int bytes);
 
+    /// <summary>Sets which permissions new files do not get, for the whole process; returns what it was.</summary>
+    [LibraryImport("libc", EntryPoint = "umask")]
+    public static partial int SetMask(int mask);
+
     /// <summary><c>struct group</c>.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public unsafe struct Group

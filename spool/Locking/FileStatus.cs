@@ -13,7 +13,7 @@ namespace Quickq.Spool.Locking;
 /// <param name="IsMountPoint">Whether something is mounted on this very path; null where the kernel (before 5.8) cannot say.</param>
 internal readonly record struct FileStatus(FileIdentity Identity, long Size, uint Owner, int Mode, uint Links, bool? IsMountPoint)
 {
-    private const int TypeMask = 0xF000, RegularType = 0x8000, FolderType = 0x4000, LinkType = 0xA000;
+    private const int TypeMask = 0xF000, RegularType = 0x8000, FolderType = 0x4000, LinkType = 0xA000, SocketType = 0xC000, WritableByOthersBits = 0x12; // 0022
     private const int EmptyPath = 0x1000, NoFollow = 0x100;
     private const uint BasicStats = 0x7ff;
     private const ulong MountRoot = 0x2000;
@@ -23,6 +23,11 @@ internal readonly record struct FileStatus(FileIdentity Identity, long Size, uin
     public bool IsFolder => (Mode & TypeMask) == FolderType;
 
     public bool IsLink => (Mode & TypeMask) == LinkType;
+
+    public bool IsSocket => (Mode & TypeMask) == SocketType;
+
+    /// <summary>Whether its group or everybody may write it.</summary>
+    public bool IsWritableByOthers => (Mode & WritableByOthersBits) != 0;
 
     /// <summary>The permissions alone, as <c>chmod</c> takes them.</summary>
     public int Permissions => Mode & 0xFFF;

@@ -6,7 +6,6 @@ namespace Quickq.Spool.Locking;
 /// <remarks>Then nobody else can plant a journal, a link or a lock, and what is looked at here cannot change before it is opened.</remarks>
 internal static class SpoolOwnership
 {
-    private const int WritableByOthers = 0x12; // 0022
     private static readonly string[] Beside = ["-wal", "-shm", "-journal", ".lock", ".agent", ".reserve"];
 
     /// <summary>Refuses a folder of another account, and one that others may write.</summary>
@@ -24,7 +23,7 @@ internal static class SpoolOwnership
             throw SpoolLocator.Foreign(resolved, found.Owner);
         }
 
-        if ((found.Permissions & WritableByOthers) != 0)
+        if (found.IsWritableByOthers)
         {
             throw new SpoolException(SpoolFault.PermissionDenied, resolved,
                 $"the folder {folder} may be written by other accounts (mode {Octal(found.Permissions)}): they could replace the spool", $"chmod go-w {folder}");
@@ -70,6 +69,11 @@ internal static class SpoolOwnership
 
         return false;
     }
+
+    /// <summary>Whether the path is the spool's or that of one of the files beside it, as they are or while they are made or repaired.</summary>
+    public static bool IsFileOf(string resolved, string path) => path.StartsWith(resolved, StringComparison.Ordinal) && path[resolved.Length..] is var rest
+        && (rest.Length == 0 || Beside.Contains(rest, StringComparer.Ordinal) || rest is ".repair"
+            || rest.StartsWith(".new.", StringComparison.Ordinal) || rest.StartsWith(".damaged-", StringComparison.Ordinal));
 
     /// <summary>The refusal where there is no folder.</summary>
     public static SpoolException FolderMissing(string resolved)

@@ -34,7 +34,7 @@ internal sealed record RunRequest(
     IReadOnlyList<string> Arguments, IReadOnlyDictionary<string, string>? Environment = null, IReadOnlyList<bool>? Terminals = null);
 
 /// <summary>The answer to <c>r</c>.</summary>
-internal sealed record RunAnswer(int Code);
+internal sealed record RunAnswer([property: JsonRequired] int Code);
 
 /// <summary>The generated serializers of the protocol: no reflection, texts as they are.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -97,6 +97,7 @@ internal sealed class ServiceConnection : IDisposable
                 return true;
             }
 
+            RequireWelcome(kind, payload);
             IsGreeted = true;
         }
 
@@ -122,6 +123,24 @@ internal sealed class ServiceConnection : IDisposable
     {
         string spool = _service.Path is { } path ? $",\"spool\":\"{JsonEncodedText.Encode(path)}\"" : "";
         return Frame.Encode(FrameKind.Hello, Encoding.UTF8.GetBytes($"{{\"protocol\":{ProtocolContext.Version},\"client\":\"{Client}\"{spool}}}"));
+    }
+
+    private static void RequireWelcome(byte kind, ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            using JsonDocument welcome = JsonDocument.Parse(kind == FrameKind.Answer ? payload.ToArray() : []);
+            if (welcome.RootElement.GetProperty("protocol").GetInt32() >= ProtocolContext.Version)
+            {
+                return;
+            }
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            // The same as one of no known version.
+        }
+
+        throw new ServiceLostException("what answers is not a spool service: it does not greet");
     }
 
     private void ReadRefusal()

@@ -3,6 +3,9 @@ namespace Quickq.Spool.Service;
 /// <summary>The service answered with an error.</summary>
 internal sealed class ServiceRefusedException : Exception
 {
+    private const int InputOutputCode = 74;
+    private const string Unreadable = "the spool service sent an error that cannot be read";
+
     private ServiceRefusedException(int code, SpoolFault? fault, string message, string? hint, bool isOfConnection)
         : base(message)
     {
@@ -12,7 +15,7 @@ internal sealed class ServiceRefusedException : Exception
         IsOfConnection = isOfConnection;
     }
 
-    /// <summary>The exit code of <c>quickq-spool</c> for it.</summary>
+    /// <summary>The exit code of <c>quickq-spool</c> for it, from 1 to 255.</summary>
     public int Code { get; }
 
     public SpoolFault Fault { get; }
@@ -29,11 +32,12 @@ internal sealed class ServiceRefusedException : Exception
         {
             ErrorAnswer error = ProtocolContext.Read(payload, ProtocolContext.Default.ErrorAnswer);
             return new ServiceRefusedException(
-                error.Code, Enum.TryParse(error.Fault, out SpoolFault known) ? known : null, error.Message, error.Hint, isOfConnection);
+                error.Code is > 0 and <= byte.MaxValue ? error.Code : InputOutputCode,
+                Enum.TryParse(error.Fault, out SpoolFault known) ? known : null, error.Message ?? Unreadable, error.Hint, isOfConnection);
         }
         catch (ProtocolException)
         {
-            return new ServiceRefusedException(74, SpoolFault.InputOutput, "the spool service sent an error that cannot be read", hint: null, isOfConnection);
+            return new ServiceRefusedException(InputOutputCode, SpoolFault.InputOutput, Unreadable, hint: null, isOfConnection);
         }
     }
 

@@ -45,6 +45,15 @@ internal sealed class ServiceSocket : IDisposable
         return null;
     }
 
+    /// <summary>The account that listens, by the kernel's word; null when the kernel does not say.</summary>
+    public unsafe uint? PeerUser()
+    {
+        // struct ucred: the process, the user, the group.
+        uint* credentials = stackalloc uint[3];
+        uint length = 3 * sizeof(uint);
+        return SocketCalls.GetOption(_descriptor, SocketCalls.SocketLevel, SocketCalls.PeerCredentials, credentials, &length) == 0 ? credentials[1] : null;
+    }
+
     /// <summary>Whether the other side is still there and has said nothing: fit for the next request.</summary>
     public unsafe bool IsIdle()
     {

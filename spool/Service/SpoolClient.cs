@@ -76,7 +76,7 @@ public sealed class SpoolClient : ISpoolProducer
     {
         ArgumentNullException.ThrowIfNull(id);
         byte[] request = JsonSerializer.SerializeToUtf8Bytes(new StatusRequest([id]), ProtocolContext.Default.StatusRequest);
-        return StatusAnswer.ReadMessages(Ask(Frame.Encode(FrameKind.Status, request), ids: []), _service)[0];
+        return StatusAnswer.ReadMessage(Ask(Frame.Encode(FrameKind.Status, request), ids: []), _service);
     }
 
     /// <summary>Closes the connection.</summary>
@@ -113,7 +113,7 @@ public sealed class SpoolClient : ISpoolProducer
             var attempt = new Deadline(WaitStep);
             try
             {
-                return StatusAnswer.ReadWait(Exchange(frame, patience, cancellation), _service);
+                return StatusAnswer.ReadWait(Exchange(frame, patience, ids: [], cancellation), _service);
             }
             catch (ServiceLostException lost)
             {
@@ -145,7 +145,7 @@ public sealed class SpoolClient : ISpoolProducer
     {
         try
         {
-            return Exchange(request, new Deadline(_answerLimit), CancellationToken.None);
+            return Exchange(request, new Deadline(_answerLimit), ids, CancellationToken.None);
         }
         catch (ServiceLostException)
         {
@@ -154,7 +154,7 @@ public sealed class SpoolClient : ISpoolProducer
 
         try
         {
-            return Exchange(request, new Deadline(_answerLimit), CancellationToken.None);
+            return Exchange(request, new Deadline(_answerLimit), ids, CancellationToken.None);
         }
         catch (ServiceLostException lost)
         {
@@ -177,10 +177,10 @@ public sealed class SpoolClient : ISpoolProducer
             MessageIds = ids,
         };
 
-    /// <summary>One request and its answer.</summary>
+    /// <summary>One request and its answer; to what adds messages one that names each of their <paramref name="ids"/>.</summary>
     /// <exception cref="SpoolException">The service refused it, or cannot be reached: <see cref="_connection"/> is null then.</exception>
     /// <exception cref="ServiceLostException">What became of the request is not known.</exception>
-    private byte[] Exchange(byte[] request, Deadline deadline, CancellationToken cancellation)
+    private byte[] Exchange(byte[] request, Deadline deadline, IReadOnlyList<string> ids, CancellationToken cancellation)
     {
         try
         {
@@ -196,7 +196,10 @@ public sealed class SpoolClient : ISpoolProducer
                 }
             }
 
-            return connection.Receive(deadline, out _).ToArray();
+            byte[] answer = connection.Receive(deadline, out byte kind).ToArray();
+            return kind == FrameKind.Answer && (ids.Count == 0 || StatusAnswer.Confirms(answer, ids))
+                ? answer
+                : throw new ServiceLostException("what answers is not a spool service: it does not confirm what was sent");
         }
         catch (ServiceRefusedException refused)
         {

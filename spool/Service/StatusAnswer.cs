@@ -6,9 +6,22 @@ namespace Quickq.Spool.Service;
 /// <summary>Reads what the service says of messages: the objects of <c>status ID --json</c>.</summary>
 internal static class StatusAnswer
 {
-    /// <summary>The answer to <c>status</c>: null for a message that is not in the spool.</summary>
-    public static IReadOnlyList<MessageStatus?> ReadMessages(byte[] answer, SpoolLocation service) =>
-        Read(answer, service, root => Messages(root));
+    /// <summary>The answer to <c>status</c> of one message: null when it is not in the spool.</summary>
+    public static MessageStatus? ReadMessage(byte[] answer, SpoolLocation service) => Read(answer, service, root => Messages(root).Single());
+
+    /// <summary>Whether it is the answer to an <c>a</c> of messages with these ids, in this order.</summary>
+    public static bool Confirms(byte[] answer, IReadOnlyList<string> ids)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(answer);
+            return document.RootElement.GetProperty("ids").EnumerateArray().Select(id => id.GetString()).SequenceEqual(ids, StringComparer.Ordinal);
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The answer to <c>wait</c>.</summary>
     public static (SettlementProgress Progress, IReadOnlyList<MessageStatus?> Messages) ReadWait(byte[] answer, SpoolLocation service) =>
