@@ -1,6 +1,7 @@
 """Which spool is meant, whose it is, and where its service listens."""
 
 import os
+import stat
 
 from .errors import SpoolError
 
@@ -34,6 +35,8 @@ class Address:
 
     def missing(self, adding: bool) -> "Optional[SpoolError]":
         """The error for a spool that has neither a folder nor a service."""
+        if os.path.exists(self.socket) and not stat.S_ISSOCK(os.stat(self.socket).st_mode):
+            return SpoolError("NotFound", "there is no spool service: {} is not a socket".format(self.socket), "see {}".format(SOCKET_VARIABLE), self.path)
         if self.path is None or os.path.exists(self.socket):
             return None
         folder = os.path.dirname(self.path)
@@ -42,6 +45,26 @@ class Address:
         return SpoolError(
             "CannotCreate" if adding else "NotFound", "the folder {} does not exist".format(folder),
             "make it (mkdir -m 0700 {}), or name another spool with {}".format(folder, SPOOL_VARIABLE), self.path)
+
+    def require_tight(self) -> None:
+        """Raises ``SpoolError`` where others may put a socket in the place of this one, ``OSError`` where nobody may look."""
+        _require_tight(os.path.dirname(self.socket), self.path)
+
+    def require_owner(self, listener: int) -> None:
+        """Raises ``SpoolError`` unless the account that listens is root, this one or the owner of the folder of the spool or the socket.
+
+        Where the socket alone is mounted, as into a container, it is also the owner of the socket.
+        """
+        folder = os.path.dirname(self.socket)
+        spool = self.path or (DEFAULT if self.socket == DEFAULT_SOCKET else self.socket)
+        if listener in (0, os.geteuid(), os.stat(folder).st_uid) or \
+                os.path.isdir(os.path.dirname(spool)) and os.stat(os.path.dirname(spool)).st_uid == listener:
+            return
+        file = os.stat(self.socket)
+        if file.st_uid != listener or file.st_dev == os.stat(folder).st_dev:
+            raise SpoolError(
+                "PermissionDenied", "the service of {} runs as account {}, not as the owner; nothing was sent".format(self.path or self.socket, listener),
+                "look who put the socket there: ls -l {}".format(self.socket), self.path)
 
     def denied(self) -> SpoolError:
         """The error for a socket that this account may not connect to."""
@@ -78,7 +101,7 @@ def _is_own(path: str) -> bool:
         return False
 
 
-def _require_tight(folder: str, path: str) -> None:
+def _require_tight(folder: str, path: "Optional[str]") -> None:
     if os.stat(folder).st_mode & 0o022:
         raise SpoolError(
             "PermissionDenied", "others may write to the folder {}: a spool there is not safe".format(folder),

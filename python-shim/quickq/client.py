@@ -56,6 +56,8 @@ class Client:
                 link = self._take() or self.open(bool(ids))
                 requests, seconds = make()
                 answers = link.ask(requests, None if seconds is None else ANSWER + seconds)
+                if ids and isinstance(answers[0], dict) and answers[0]["ids"] != list(ids):
+                    raise ConnectionAbortedError("the service confirms other messages")
                 if len(answers) == len(requests) and len(self._idle) < _MOST_IDLE:
                     self._idle.append(link)
                     link = None

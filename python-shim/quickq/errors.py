@@ -61,6 +61,6 @@ def from_answer(answer: "Dict[str, Any]", path: "Optional[str]") -> QuickqError:
     kind = _FAULTS.get(fault, SpoolBusy if code == 75 else SpoolError)
     error = kind(fault, str(answer.get("message")), answer.get("hint"), path)
     assert isinstance(error, QuickqError)
-    if isinstance(code, int):
+    if isinstance(code, int) and 0 < code < 256:
         error.code = code
     return error

@@ -2,16 +2,17 @@
 
 import json
 import os
+import sys
 import time
-from _socket import AF_UNIX, MSG_NOSIGNAL, MSG_PEEK, SOCK_STREAM, socket
+from _socket import AF_UNIX, MSG_NOSIGNAL, MSG_PEEK, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
 
 # The module socket takes longer to import than a publish takes; nothing of it is needed here.
 
-from .errors import QuickqError, SpoolError, from_answer
+from .errors import QuickqError, from_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple, Union
+    from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
     from .address import Address
 
@@ -22,6 +23,12 @@ LARGEST_FRAME = 64 * 1024 * 1024
 
 #: The most bytes that the kernel takes for the path of a socket.
 LONGEST_SOCKET_PATH = 107
+
+#: The states of a delivery, and what the package calls them.
+WORDS = {
+    "delivered": "DELIVERED", "pending": "PENDING", "deferred": "PENDING", "held": "PENDING",
+    "rejected": "REJECTED", "expired": "DROPPED", "cancelled": "DROPPED",
+}
 
 _CONNECT = 5.0
 
@@ -43,11 +50,11 @@ def json_frame(kind: bytes, value: "Any") -> bytes:
 
 
 class Link:
-    """A connection. It belongs to the process that made it, and is closed after anything but a complete answer."""
+    """A connection. It belongs to the process and the account that made it, and is closed after anything but a complete answer."""
 
     def __init__(self, address: "Address", client: str) -> None:
-        """Connects, or raises ``OSError``."""
-        self.pid = os.getpid()
+        """Connects, or raises ``OSError``; ``SpoolError`` where somebody else than the owner listens."""
+        self._process = os.getpid(), os.geteuid()
         self._address = address
         greeting = {"protocol": 1, "client": client}  # type: Dict[str, Any]
         if address.named:
@@ -60,14 +67,16 @@ class Link:
         try:
             self._identity = self._look()
             self._socket.settimeout(_CONNECT)
+            address.require_tight()
             _connect(self._socket, address.socket)
+            address.require_owner(int.from_bytes(self._socket.getsockopt(SOL_SOCKET, SO_PEERCRED, 12)[4:8], sys.byteorder))
         except BaseException:
             self._socket.close()
             raise
 
     def is_usable(self) -> bool:
-        """False in a child process, after the service closed the connection, and when the program closed it or took its number."""
-        if self.pid != os.getpid() or not self._is_ours():
+        """False in a child process, under another account, after the service closed the connection, and when the program closed it or took its number."""
+        if self._process != (os.getpid(), os.geteuid()) or not self._is_ours():
             return False
         try:
             self._socket.settimeout(0)
@@ -89,12 +98,12 @@ class Link:
         answers = []  # type: List[Answer]
         try:
             if greeting:
-                welcome = self._answer(end)
+                welcome = self._answer(end, b"h")
                 if isinstance(welcome, QuickqError):
                     raise welcome
                 self.greeted = True
             while len(answers) < len(requests):
-                answers.append(self._answer(end))
+                answers.append(self._answer(end, requests[len(answers)][4:5]))
         except OSError:
             if not answers:
                 raise
@@ -127,7 +136,7 @@ class Link:
             return None
         length = int.from_bytes(self._buffer[:4], "big")
         if not 0 < length <= LARGEST_FRAME:
-            raise ConnectionAbortedError("what listens at {} does not speak the protocol".format(self._address.socket))
+            raise self._foreign()
         if len(self._buffer) < 4 + length:
             return None
         kind, payload = bytes(self._buffer[4:5]), bytes(self._buffer[5:4 + length])
@@ -137,7 +146,7 @@ class Link:
     def greet(self, request: bytes, end: float) -> None:
         """Greets the service and sends a first request, for ``run``; afterwards nothing blocks any more."""
         self._send(self._greeting + request, end - time.monotonic())
-        welcome = self._answer(end)
+        welcome = self._answer(end, b"h")
         if isinstance(welcome, QuickqError):
             raise welcome
         self._socket.settimeout(0)
@@ -153,21 +162,24 @@ class Link:
         else:
             self._socket.detach()
 
-    def parse(self, kind: bytes, payload: bytes) -> "Answer":
-        """An answer of the service, or the error that it is."""
-        if kind in b"je":
-            try:
-                answer = json.loads(payload.decode("utf-8"))
-            except ValueError:
-                answer = None
-            if isinstance(answer, dict):
-                return answer if kind == b"j" else from_answer(answer, self._address.path)
-        raise SpoolError(
-            "InputOutput", "what listens at {} does not speak the protocol of the spool service".format(self._address.socket),
-            "see QUICKQ_SOCKET and QUICKQ_SPOOL", self._address.path)
+    def parse(self, kind: bytes, payload: bytes, request: bytes) -> "Answer":
+        """An answer of the service to this kind of request, or the error that it is. Raises ``OSError`` for anything else."""
+        try:
+            answer = json.loads(payload.decode("utf-8"))
+            if kind == b"e":
+                return from_answer(answer, self._address.path)
+            if kind == b"j" and _SHAPES[request](answer):
+                assert isinstance(answer, dict)
+                return answer
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            pass
+        raise self._foreign()
 
-    def _answer(self, end: "Optional[float]") -> "Answer":
-        return self.parse(*self.receive(end))
+    def _foreign(self) -> OSError:
+        return ConnectionAbortedError("what listens at {} does not speak the protocol of the spool service".format(self._address.socket))
+
+    def _answer(self, end: "Optional[float]", request: bytes) -> "Answer":
+        return self.parse(*self.receive(end), request)
 
     def _send(self, data: bytes, seconds: "Optional[float]") -> None:
         self._socket.settimeout(seconds)
@@ -197,3 +209,19 @@ def _connect(connection: socket, path: str) -> None:
         connection.connect("/proc/self/fd/{}/{}".format(descriptor, name))
     finally:
         os.close(descriptor)
+
+
+
+def _are_messages(found: "Any") -> bool:
+    return all([one is None or all([one["state"] in WORDS and one["server"] for one in one["deliveries"]]) for one in found])
+
+
+#: What an answer to each kind of request must have; an exception is a no.
+_SHAPES = {
+    b"h": lambda answer: isinstance(answer["protocol"], int),
+    b"a": lambda answer: isinstance(answer["ids"], list),
+    b"w": lambda answer: answer["outcome"] in ("delivered", "never", "waiting") and _are_messages(answer["messages"]),
+    b"s": lambda answer: len(answer["messages"]) == 1 and _are_messages(answer["messages"]),
+    b"c": lambda answer: isinstance(answer["agent"], dict) and all([{"name", "active", "connection"} <= set(one) for one in answer["servers"]]),
+    b"r": lambda answer: isinstance(answer["code"], int) and 0 <= answer["code"] <= 255,
+}  # type: Dict[bytes, Callable[[Any], bool]]

@@ -4,7 +4,7 @@ import time
 
 from .connection_watch import is_wanted
 from .errors import QuickqError, SpoolBusy, SpoolError
-from .link import json_frame
+from .link import WORDS, json_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from .connection_watch import ConnectionWatch
     from .link import Answer
 
-_WORDS = {
-    "delivered": "DELIVERED", "pending": "PENDING", "deferred": "PENDING", "held": "PENDING",
-    "rejected": "REJECTED", "expired": "DROPPED", "cancelled": "DROPPED",
-}
 _MOST_IDS = 1000  # in one request
 _LOOK_EVERY = 1.0  # seconds between two looks at the connections, for a program that wants to know of them
 
@@ -44,14 +40,14 @@ def status(client: "Client", message_id: str, servers: "Sequence[str]") -> "Dict
                 "NotFound", "there is no server '{}'".format(name),
                 "the servers are: {}".format(", ".join(names)) if names else "start the agent: its configuration names the servers", client.path)
     return {
-        delivery["server"]: _WORDS[delivery["state"]]
+        delivery["server"]: WORDS[delivery["state"]]
         for delivery in _known(client, message_id, found)["deliveries"] if delivery["server"] in servers
     }
 
 
 def states_of(message: "Dict[str, Any]") -> "Dict[str, str]":
     """The state of a message at each active server."""
-    return {delivery["server"]: _WORDS[delivery["state"]] for delivery in message["deliveries"] if delivery.get("active", True)}
+    return {delivery["server"]: WORDS[delivery["state"]] for delivery in message["deliveries"] if delivery.get("active", True)}
 
 
 def wait(client: "Client", watch: "ConnectionWatch", message_ids: "Sequence[str]", servers: "Sequence[str]", timeout: "Optional[float]") -> str:

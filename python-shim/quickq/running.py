@@ -80,10 +80,10 @@ class _Forwarding:
             if taken is None:
                 return None
             kind, payload = taken
-            if kind == b"d":
+            if kind == b"d" and payload[:1] in (b"\1", b"\2"):
                 self._write(payload[0], payload[1:])
                 continue
-            answer = self._link.parse(kind, payload)
+            answer = self._link.parse(kind, payload, b"r")
             if isinstance(answer, QuickqError):
                 raise answer
             return int(answer["code"])
