@@ -18,6 +18,9 @@ internal static class CommandRules
     /// <summary>Whether the command may wait for input without an end.</summary>
     public static bool ReadsInput(IReadOnlyList<string> arguments) => arguments[0] is "add" or "import";
 
+    /// <summary>Whether its input may pause for hours, as that of <c>tail -F | add --lines</c> does.</summary>
+    public static bool FollowsInput(IReadOnlyList<string> arguments) => arguments[0] is "add" && arguments.Contains("--lines", StringComparer.Ordinal);
+
     /// <summary>The answer to a command that is not run; null when it is.</summary>
     public static byte[]? Refusal(RunRequest request, PeerRights rights, string hint)
     {

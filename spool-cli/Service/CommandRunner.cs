@@ -72,7 +72,7 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
         using CancellationTokenRegistration left = connection.Closed.Register(() => _ = EndAsync(process));
         using CancellationTokenRegistration stopping = _stopping.Token.Register(() => End("the spool service stops"));
         using var patience = new InputPatience(
-            () => CommandRules.ReadsInput(request.Arguments) && process.IsWaitingForInput,
+            () => CommandRules.ReadsInput(request.Arguments) && !CommandRules.FollowsInput(request.Arguments) && process.IsWaitingForInput,
             () => End($"no input came for {Duration.Format(InputPatience.Limit)}"), clock);
         Task output = Task.WhenAll(ForwardAsync(connection, process.Output, 1), ForwardAsync(connection, process.Error, 2));
         try
