@@ -82,7 +82,7 @@ public sealed class ChoiceTests : IDisposable
         await _shared.StartAsync();
         CommandResult refused = await _shared.RunAsync(SharedSpool.Outsider, line.Split(' '));
         Assert.Equal((77, ""), (refused.ExitCode, refused.Stdout));
-        Assert.Contains("usermod -aG", refused.Stderr, StringComparison.Ordinal);
+        Assert.Contains("to group 61960, then log in again", refused.Stderr, StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 120_000)]
