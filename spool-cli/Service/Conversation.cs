@@ -16,6 +16,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
     /// <summary>Bytes that a message takes in memory beside its part of the frame.</summary>
     private const int MessageBytes = 256;
 
+    private Task _adding = Task.CompletedTask;
     private Task _looking = Task.CompletedTask;
 
     /// <summary>Returns at the end of the peer's stream.</summary>
@@ -65,6 +66,11 @@ internal sealed class Conversation(Connection connection, ServerContext server)
             else
             {
                 await _looking; // one look of a connection at a time: what comes next is not read meanwhile
+                if (frame.Kind is FrameKind.Wait or FrameKind.Status)
+                {
+                    await _adding; // they see what this connection has added before
+                }
+
                 Take(frame);
             }
         }
@@ -129,7 +135,9 @@ internal sealed class Conversation(Connection connection, ServerContext server)
                 Check(messages[index], index);
             }
 
-            server.Commits.Add(new AddRequest(new AppendRequest(messages), server.Clock.GetTimestamp(), answer, frame.Claim));
+            var request = new AddRequest(new AppendRequest(messages), server.Clock.GetTimestamp(), answer, frame.Claim);
+            _adding = request.Answered;
+            server.Commits.Add(request);
         }
         catch (InvalidMessageException invalid)
         {

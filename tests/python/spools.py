@@ -185,6 +185,19 @@ class WithAgent(SpoolTest):
         self.run_sql("UPDATE delivery SET state = ? WHERE server = (SELECT id FROM server WHERE name = ?)", state, server)
 
 
+def pause(pid):
+    """SIGSTOP, and waits until each thread has stopped: until then one could still answer."""
+    def has_stopped():
+        stats = []
+        for thread in os.listdir("/proc/{}/task".format(pid)):
+            with open("/proc/{}/task/{}/stat".format(pid, thread)) as stat:
+                stats.append(stat.read())
+        return all(") T " in stat for stat in stats)
+
+    os.kill(pid, signal.SIGSTOP)
+    eventually("process {} has stopped".format(pid), has_stopped)
+
+
 def eventually(what, condition, seconds=30):
     """Waits until the named condition holds; fails with its name at the limit."""
     end = time.monotonic() + seconds

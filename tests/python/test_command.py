@@ -8,7 +8,7 @@ import sys
 import unittest
 
 from quickq.command_line import COMMANDS, CommandLine
-from spools import PACKAGE, ROOT, SpoolTest, command, eventually
+from spools import PACKAGE, ROOT, SpoolTest, command, eventually, pause
 
 
 class Words(unittest.TestCase):
@@ -124,7 +124,7 @@ class Processes(SpoolTest):
         child.stdin.flush()
         child.stdout.readline()
         pid = self.service()
-        os.kill(pid, signal.SIGSTOP)
+        pause(pid)
         try:
             eventually("signals end it", lambda: child.send_signal(signal.SIGTERM) or child.poll() is not None, 20)
         finally:

@@ -12,7 +12,7 @@ import unittest
 
 import quickq
 from quickq import client
-from spools import SpoolTest, events
+from spools import SpoolTest, events, pause
 
 
 class Publishing(SpoolTest):
@@ -240,7 +240,7 @@ class Trouble(SpoolTest):
         self.make_spool()
         pid = self.service()
         client.ANSWER, usual = 0.5, client.ANSWER
-        os.kill(pid, signal.SIGSTOP)
+        pause(pid)
         try:
             with self.assertRaisesRegex(quickq.SpoolBusy, "may have been stored, its id is mine") as caught:
                 self.spool.publish({}, message_id="mine")

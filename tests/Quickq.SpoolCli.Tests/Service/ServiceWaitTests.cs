@@ -51,6 +51,29 @@ public sealed class ServiceWaitTests : IDisposable
         Assert.Equal("waiting", Wait(client, """{"ids":["m2"],"servers":"connected"}"""));
     }
 
+    [Fact(Timeout = 120_000)]
+    public async Task What_is_asked_behind_an_add_sees_what_it_stored_however_long_that_took()
+    {
+        await _spool.AddServersAsync("mq1");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        using var other = service.Connect();
+        using (var holder = ChildProcess.Start("flock", [_spool.Path + ".lock", "sh", "-c", "echo held; read line"]))
+        {
+            await Eventually.Is("the lock is held", TimeSpan.FromSeconds(30), () => holder.Stdout.Contains("held", StringComparison.Ordinal));
+            client.Add(("m1", "x"));
+            client.Send('w', """{"ids":["m1"],"timeout":0}""");
+            client.Send('s', """{"ids":["m1"]}""");
+
+            // By then the service has looked for whatever it looks for too early.
+            Assert.Equal("waiting", Wait(other, """{"ids":[],"timeout":0.3}"""));
+        }
+
+        Assert.Equal(1, client.ReadAnswer().GetProperty("stored").GetInt32());
+        Assert.Equal("waiting", client.ReadAnswer().GetProperty("outcome").GetString());
+        Assert.Equal("m1", client.ReadAnswer().GetProperty("messages")[0].GetProperty("id").GetString());
+    }
+
     [Theory(Timeout = 120_000)]
     [InlineData("""{"ids":["unknown"]}""", 66)]
     [InlineData("""{"ids":["m1"],"servers":["mq9"]}""", 66)]
