@@ -181,6 +181,10 @@ class WithAgent(SpoolTest):
         yield
         os.environ["QUICKQ_SPOOL"] = self.path
 
+    def settle_once_stored(self, server, state):
+        eventually("a message is stored", lambda: self.count() > 0)
+        self.settle(server, state)
+
     def settle(self, server, state):
         self.run_sql("UPDATE delivery SET state = ? WHERE server = (SELECT id FROM server WHERE name = ?)", state, server)
 
