@@ -25,7 +25,8 @@ try() {
 
 for control in tests/controls/*.patch; do
   fits "$control" > "$work/log" 2>&1
-  report "$(basename "$control" .patch): the fault can be planted" $?
+  code=$? # kept at once: a command substitution in the next line has a code of its own
+  report "$(basename "$control" .patch): the fault can be planted" $code
 done
 
 [ -n "${QUICKQ_LONG:-}" ] || finish_tap
