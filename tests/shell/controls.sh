@@ -47,7 +47,8 @@ for control in tests/controls/*.patch; do
   code=$?
   git apply -R "$control"
   [ "$code" != 0 ] && [ "$code" != 70 ] && grep -qE "$(value Says "$control")" "$work/log"
-  report "$name: $(value Fault "$control"): caught" $?
+  code=$?
+  report "$name: $(value Fault "$control"): caught" $code
 done
 
 finish_tap
