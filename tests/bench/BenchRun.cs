@@ -24,6 +24,7 @@ internal static class BenchRun
         new("late",          "messages that came before their server was known",                         LateServerComparison.RunAsync),
         new("servers",       "1, 2, 5, 10 servers; ten of which five are dead",                          ServersComparison.RunAsync),
         new("poison",        "one message in 10,000 that the server does not take",                      PoisonComparison.RunAsync),
+        new("steady",        "1 to 1,000 messages a second to two servers: what one delivery costs",     SteadyComparison.RunAsync),
         new("idle",          "ten servers connected and nothing to do, for five minutes",                IdleComparison.RunAsync),
         new("holds",         "for how long upkeep and settlements hold the write lock of a large spool", HoldsComparison.RunAsync),
         new("hour",          "resident memory at 50 messages a second for two minutes, or an hour",      HourComparison.RunAsync),

@@ -1,6 +1,6 @@
 """Publishes as QuickMQ does: to one server after the other, and each confirm is awaited before the next message.
 
-    python3 tests/bench/quickmq_way.py MESSAGES BYTES HOST:PORT/VHOST...
+    python3 tests/bench/quickmq_way.py [--rate MESSAGES-A-SECOND] MESSAGES BYTES HOST:PORT/VHOST...
 
 Needs Debian's python3-amqp. Prints one JSON object; the first tenth of the messages is not measured.
 """
@@ -30,11 +30,18 @@ def text_of(seconds):
 
 
 def main():
-    messages, size = int(sys.argv[1]), int(sys.argv[2])
-    channels = [connect(address) for address in sys.argv[3:]]
+    arguments, rate = sys.argv[1:], None
+    if arguments[0] == "--rate":
+        rate = int(arguments[1])
+        del arguments[:2]
+    messages, size = int(arguments[0]), int(arguments[1])
+    channels = [connect(address) for address in arguments[2:]]
     body = b"\0" * size
     warm = messages // 10
+    begin = time.perf_counter()
     for number in range(messages):
+        if rate:
+            time.sleep(max(0.0, begin + number / rate - time.perf_counter()))
         if number == warm:
             start, processor = time.perf_counter(), processor_seconds()
         for channel in channels:

@@ -36,8 +36,8 @@ internal static class IdleComparison
         return new Report(
             [$"ten servers connected, nothing to do, {Report.Number(seconds)} s", "processor, % of a core", "wake-ups a second", "resident MiB"],
             [["Quickq", Report.Number(share, 3), Report.Number((after.Switches - before.Switches) / seconds, 1), Report.Number(after.ResidentBytes / 1048576.0, 1)]],
-            Report.Goal("Processor, % of a core", share, 0.2, atLeast: false, decimals: 3),
-            Report.Goal("Resident memory, MiB", after.ResidentBytes / 1048576.0, 70, atLeast: false, decimals: 1));
+            Report.Goal("Processor, % of a core", share, 0.1, atLeast: false, decimals: 3),
+            Report.Goal("Resident memory, MiB", after.ResidentBytes / 1048576.0, 35, atLeast: false, decimals: 1));
     }
 
     private static bool AreConnected(string path)

@@ -40,8 +40,8 @@ internal static class LatencyComparison
 
     private static IEnumerable<string> Goals(PacedProducer producer, List<double[]> rounds)
     {
-        yield return Report.Goal($"{GoalRate}/s, {producer.Name}, p50 in ms", Runs.Median(rounds.Select(round => At(round, 0.5))), 5, atLeast: false, decimals: 1);
-        yield return Report.Goal($"{GoalRate}/s, {producer.Name}, p99 in ms", Runs.Median(rounds.Select(round => At(round, 0.99))), 20, atLeast: false, decimals: 1);
+        yield return Report.Goal($"{GoalRate}/s, {producer.Name}, p50 in ms", Runs.Median(rounds.Select(round => At(round, 0.5))), 2, atLeast: false, decimals: 1);
+        yield return Report.Goal($"{GoalRate}/s, {producer.Name}, p99 in ms", Runs.Median(rounds.Select(round => At(round, 0.99))), 5, atLeast: false, decimals: 1);
     }
 
     private static string Text(List<double[]> rounds, double share)

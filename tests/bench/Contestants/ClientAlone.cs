@@ -9,6 +9,9 @@ namespace Quickq.Bench.Contestants;
 /// <remarks>As with the agent, the clock runs from the first tenth of the messages to the end: the start of the program and of its code is no part of a rate.</remarks>
 internal static class ClientAlone
 {
+    /// <summary>The first argument of the contestant that publishes at an even pace, and what it prints when it begins to.</summary>
+    public const string OneByOne = "one-by-one", Ready = "ready";
+
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
     /// <summary>Starts the contestant and gives what it measured. <paramref name="tracking"/>: the client's own tracking and limiter instead of own handling of acks.</summary>
@@ -29,12 +32,45 @@ internal static class ClientAlone
         (string[] addresses, int messages, int bytes, int window) = (args[1].Split(','), Number(args[2]), Number(args[3]), Number(args[4]));
         var progress = new Progress(messages * addresses.Length);
         byte[] body = new byte[bytes];
+        if (args[0] is OneByOne)
+        {
+            await PublishOneByOneAsync(addresses, messages, body, rate: window);
+            return 0;
+        }
+
         await Task.WhenAll(addresses.Select(address => args[0] is "tracking"
             ? PublishTrackedAsync(address, messages, body, window, progress)
             : PublishAsync(address, messages, body, window, progress)));
         Measurement all = progress.Measure();
         await Console.Out.WriteLineAsync(JsonSerializer.Serialize(all with { Messages = all.Messages / addresses.Length }));
         return 0;
+    }
+
+    /// <summary>Each message to one target after the other, each confirm awaited before the next: at an even pace, after so many without one that all code is made.</summary>
+    private static async Task PublishOneByOneAsync(string[] addresses, int messages, byte[] body, int rate)
+    {
+        const int warm = 3_000;
+        var channels = new List<IChannel>();
+        foreach (string address in addresses)
+        {
+            channels.Add(await (await ConnectAsync(address)).CreateChannelAsync(new CreateChannelOptions(true, true, null)));
+        }
+
+        async Task PublishAsync()
+        {
+            foreach (IChannel channel in channels)
+            {
+                await channel.BasicPublishAsync(Target.Exchange, Target.Topic, mandatory: true, Properties(), body);
+            }
+        }
+
+        for (int i = 0; i < warm; i++)
+        {
+            await PublishAsync();
+        }
+
+        await Console.Out.WriteLineAsync(Ready);
+        await PacedProducer.PaceAsync(rate, messages, PublishAsync);
     }
 
     private static async Task PublishAsync(string address, int messages, byte[] body, int window, Progress progress)

@@ -26,6 +26,18 @@ internal sealed record PacedProducer(string Name, int Fastest, Func<string, int,
     /// <summary>The clock that all producers and the consumer read: microseconds since the epoch.</summary>
     public static long Now() => (TimeProvider.System.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
+    /// <summary>Bodies of so many bytes, from this process, until it is told that they are enough.</summary>
+    public static async Task ProduceAsync(string path, int rate, int count, int bytes, CancellationToken enough)
+    {
+        using SpoolWriter writer = SpoolWriter.Open(path);
+        byte[] body = new byte[bytes];
+        await PaceAsync(rate, count, () =>
+        {
+            writer.Append(AgentDrain.Message(body));
+            return Task.CompletedTask;
+        }, enough);
+    }
+
     private static async Task ProduceAsync(string path, int rate, int count)
     {
         using SpoolWriter writer = SpoolWriter.Open(path);
@@ -60,10 +72,11 @@ internal sealed record PacedProducer(string Name, int Fastest, Func<string, int,
 
     private static Task ProducePythonAsync(string path, int rate, int count) => PythonScript.RunAsync("latency_producer.py", [path, Text(rate), Text(count), Target.Topic]);
 
-    private static async Task PaceAsync(int rate, int count, Func<Task> produce)
+    /// <summary>Does something at an even pace.</summary>
+    public static async Task PaceAsync(int rate, int count, Func<Task> produce, CancellationToken enough = default)
     {
         long start = Stopwatch.GetTimestamp();
-        for (int done = 0; done < count;)
+        for (int done = 0; done < count && !enough.IsCancellationRequested;)
         {
             if (done < Stopwatch.GetElapsedTime(start).TotalSeconds * rate)
             {
@@ -72,7 +85,9 @@ internal sealed record PacedProducer(string Name, int Fastest, Func<string, int,
             }
             else
             {
-                await Task.Delay(Tick, TimeProvider.System);
+                // Not a tick each: who waits for the next second does not wake for it a thousand times.
+                var due = TimeSpan.FromSeconds((double)done / rate) - Stopwatch.GetElapsedTime(start);
+                await Task.Delay(due > Tick ? due : Tick, TimeProvider.System);
             }
         }
     }

@@ -13,15 +13,22 @@ internal static class PythonScript
     /// <summary>Runs it to its end and gives what it printed; with another <paramref name="package"/> in place of this tree's where one is given.</summary>
     public static async Task<string> RunAsync(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null)
     {
+        using ChildProcess child = Start(script, arguments, interpreter, package);
+        int code = await child.WaitForExitAsync(Limit);
+        return code == 0 ? child.Stdout : throw new InvalidOperationException($"{script} ended with {code}: {child.Stderr}");
+    }
+
+    /// <summary>Starts it.</summary>
+    public static ChildProcess Start(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null)
+    {
         string path = Path.GetFullPath(Path.Combine(BuiltPrograms.PythonPackage, "..", "tests", "bench", script));
-        using ChildProcess child = ChildProcess.Start(
+        ChildProcess child = ChildProcess.Start(
             interpreter, [path, .. arguments], new Dictionary<string, string?>(StringComparer.Ordinal)
             {
                 ["PYTHONPATH"] = package ?? BuiltPrograms.PythonPackage,
                 ["QUICKQ_PROGRAM"] = BuiltPrograms.SpoolCli,
             });
         child.Stdin.Close();
-        int code = await child.WaitForExitAsync(Limit);
-        return code == 0 ? child.Stdout : throw new InvalidOperationException($"{script} ended with {code}: {child.Stderr}");
+        return child;
     }
 }
