@@ -1,6 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Data.Sqlite;
 
 namespace Quickq.Spool.Schema;
@@ -8,8 +5,11 @@ namespace Quickq.Spool.Schema;
 /// <summary>Compares the tables, indexes and triggers of a spool with those that Quickq makes. Anything else is damage: a trigger runs in everybody's transactions.</summary>
 internal static class KnownObjects
 {
-    /// <summary>The first bytes of the SHA-256 of all of them, so that a sound spool costs one query.</summary>
-    internal const ulong Fingerprint = 0x04EAAE55DE884BEE;
+    /// <summary>
+    /// The 64-bit FNV-1a hash of all of them, so that a sound spool costs one query. It finds what chance or another program changed; against somebody who
+    /// writes the file at will no hash would help. SHA-256 would load a library that takes longer than an <c>add</c>.
+    /// </summary>
+    internal const ulong Fingerprint = 0x004917730F832C9C;
 
     private const string Select = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY type, name";
 
@@ -63,8 +63,21 @@ internal static class KnownObjects
         return entries;
     }
 
-    private static ulong Digest(List<Entry> entries) => BinaryPrimitives.ReadUInt64BigEndian(
-        SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', entries.Select(entry => $"{entry.Type}\0{entry.Name}\0{entry.Table}\0{entry.Sql}")))));
+    private static ulong Digest(List<Entry> entries)
+    {
+        ulong hash = 14695981039346656037;
+        foreach (string part in entries.SelectMany(entry => (string[])[entry.Type, entry.Name, entry.Table, entry.Sql]))
+        {
+            foreach (char unit in part)
+            {
+                hash = (hash ^ unit) * 1099511628211;
+            }
+
+            hash *= 1099511628211; // as a NUL: where a part ends counts too
+        }
+
+        return hash;
+    }
 
     private sealed record Entry(string Type, string Name, string Table, string Sql)
     {
