@@ -2,10 +2,11 @@ using Quickq.Spool;
 
 namespace Quickq.SpoolCli.Service;
 
-/// <summary>Stores what the connections received: one thread, one transaction at a time, which takes all that has arrived when it begins.</summary>
+/// <summary>Stores what the connections received: one transaction at a time, which takes all that has arrived when it begins.</summary>
 /// <remarks>
-/// A lone request never waits for company. Requests keep the order in which they were queued, so each connection's order holds. The thread sleeps while there is nothing
-/// to store. <see cref="Add"/>, <see cref="Expire"/> and <see cref="StopAsync"/> come from any thread; everything else belongs to the writing thread.
+/// A lone request never waits for company, nor for another thread: who brings it stores it. In a crowd one thread does it for all; it sleeps while there is nothing to store.
+/// Requests keep the order in which they were queued, so each connection's order holds. <see cref="Add"/>, <see cref="Expire"/> and <see cref="StopAsync"/> come from any
+/// thread; what stores belongs to the one that has set <c>_isWriting</c>.
 /// </remarks>
 internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness liveness, TimeProvider clock)
 {
@@ -22,7 +23,15 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     private volatile bool _stopping;
     private volatile SpoolException? _trouble;
     private bool _isRunning;
+    private bool _isWriting;
     private SpoolWriter? _writer;
+
+    private enum Step
+    {
+        Store,
+        Rest,
+        End,
+    }
 
     /// <summary>Whether anything is not stored yet.</summary>
     public bool IsBusy
@@ -37,19 +46,30 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     }
 
     /// <summary>Queues a request; its answer follows the sync of the disk.</summary>
-    public void Add(AddRequest request)
+    /// <param name="request">The request.</param>
+    /// <param name="isLone">Nothing has come behind it: where nobody stores just now it is stored on return.</param>
+    public void Add(AddRequest request, bool isLone)
     {
         lock (_gate)
         {
             _queue.Enqueue(request);
-            if (!_isRunning)
+            if (!isLone || _queue.Count > 1 || _isWriting || _stopping)
             {
-                _isRunning = true;
-                new Thread(Run) { Name = "spool writer", IsBackground = true }.Start();
+                WakeThread_NeedsLock();
+                return;
             }
+
+            _isWriting = true;
         }
 
-        _arrived.Set();
+        StoreNext();
+        lock (_gate)
+        {
+            if (_queue.Count > 0 || _stopping)
+            {
+                WakeThread_NeedsLock();
+            }
+        }
     }
 
     /// <summary>Refuses what has waited too long; nothing of it is stored.</summary>
@@ -58,52 +78,73 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     /// <summary>Refuses all that no transaction has taken yet: the service ends now.</summary>
     public void RefuseAll() => Refuse(_ => true, "not stored: the spool service stops");
 
-    /// <summary>Stores what has arrived, then ends the thread.</summary>
+    /// <summary>Stores what has arrived, then closes the spool.</summary>
     public Task StopAsync()
     {
         lock (_gate)
         {
             _stopping = true;
-            if (!_isRunning)
-            {
-                _stopped.TrySetResult();
-            }
+            WakeThread_NeedsLock();
+        }
+
+        return _stopped.Task;
+    }
+
+    private void WakeThread_NeedsLock()
+    {
+        if (!_isRunning)
+        {
+            _isRunning = true;
+            new Thread(Run) { Name = "spool writer", IsBackground = true }.Start();
         }
 
         _arrived.Set();
-        return _stopped.Task;
     }
 
     private void Run()
     {
         while (true)
         {
-            liveness.Rests();
-            if (!HasWork())
+            switch (NextStep())
             {
-                if (_stopping)
-                {
+                case Step.Store:
+                    StoreNext();
                     break;
-                }
-
-                _arrived.WaitOne();
-                continue;
+                case Step.Rest:
+                    _arrived.WaitOne();
+                    break;
+                default:
+                    _writer?.CheckpointIfAlone(isLast: true);
+                    _writer?.Dispose();
+                    _stopped.TrySetResult();
+                    return;
             }
-
-            liveness.Works();
-            Store();
         }
-
-        _writer?.CheckpointIfAlone(isLast: true);
-        _writer?.Dispose();
-        _stopped.TrySetResult();
     }
 
-    private bool HasWork()
+    private Step NextStep()
     {
         lock (_gate)
         {
-            return _queue.Count > 0;
+            if (_isWriting)
+            {
+                return Step.Rest; // who writes wakes the thread when that leaves something to do
+            }
+
+            _isWriting = _queue.Count > 0;
+            return _isWriting ? Step.Store : _stopping ? Step.End : Step.Rest;
+        }
+    }
+
+    /// <summary>Stores what has arrived. <c>_isWriting</c> is the caller's.</summary>
+    private void StoreNext()
+    {
+        liveness.Works();
+        Store();
+        liveness.Rests();
+        lock (_gate)
+        {
+            _isWriting = false;
         }
     }
 

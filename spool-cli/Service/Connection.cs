@@ -15,6 +15,7 @@ internal sealed class Connection : IDisposable
 
     private readonly Socket _socket;
     private readonly ServerContext _server;
+    private readonly ReadWatch.Subject _watch;
     private readonly FrameReader _reader;
     private readonly CancellationTokenSource _closed = new();
     private long _activeAt;
@@ -24,7 +25,8 @@ internal sealed class Connection : IDisposable
     public Connection(Socket socket, Peer peer, PeerRights rights, ServerContext server)
     {
         (_socket, Peer, Rights, _server) = (socket, peer, rights, server);
-        _reader = new FrameReader(socket, server.Budget, peer.Uid, server.Clock);
+        _watch = server.Watch.Watch(socket);
+        _reader = new FrameReader(socket, () => _watch.WaitAsync(MayLinger), server.Budget, peer.Uid, server.Clock);
         Answers = new AnswerQueue(socket, Close, server.Clock);
         _activeAt = server.Clock.GetTimestamp();
     }
@@ -37,6 +39,12 @@ internal sealed class Connection : IDisposable
 
     /// <summary>Is cancelled when the connection is closed: whoever works for it stops.</summary>
     public CancellationToken Closed => _closed.Token;
+
+    /// <summary>Whether more has come than was read.</summary>
+    public bool HasMore => _reader.HasMore;
+
+    /// <summary>Set while the peer is likely to send the next request as soon as it has the answer: one such connection is then waited for without a change of threads.</summary>
+    public bool MayLinger { get; set; }
 
     /// <summary>Set when the peer has said hello.</summary>
     public bool IsGreeted { get; set; }
@@ -127,6 +135,7 @@ internal sealed class Connection : IDisposable
     {
         _closed.Cancel();
         Answers.Abandon(reason);
+        _watch.Dispose();
         _socket.Dispose();
     }
 

@@ -47,6 +47,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
         while (await (ahead.Frame ?? connection.ReadAsync().AsTask()) is { } frame)
         {
             ahead = default;
+            connection.MayLinger = false;
             await connection.Answers.HasRoomAsync();
             if (frame.Kind is not (FrameKind.Add or FrameKind.Data) && frame.Payload.Length > ProtocolContext.MaxRequest)
             {
@@ -62,6 +63,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
             else if (frame.Kind == FrameKind.Add)
             {
                 await (frame.Payload.Length > LargeRequest ? Task.Run(() => AddAsync(frame)) : AddAsync(frame));
+                connection.MayLinger = _adding.IsCompleted;
             }
             else
             {
@@ -137,7 +139,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
 
             var request = new AddRequest(new AppendRequest(messages), server.Clock.GetTimestamp(), answer, frame.Claim);
             _adding = request.Answered;
-            server.Commits.Add(request);
+            server.Commits.Add(request, isLone: !connection.HasMore);
         }
         catch (InvalidMessageException invalid)
         {

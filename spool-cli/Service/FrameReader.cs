@@ -9,8 +9,13 @@ namespace Quickq.SpoolCli.Service;
 internal readonly record struct ReceivedFrame(byte Kind, ReadOnlyMemory<byte> Payload, MemoryBudget.Claim Claim);
 
 /// <summary>Reads frames from a peer. Holds no buffer while nothing is there, and never more than was received and the budget allows.</summary>
+/// <param name="socket">What it reads from.</param>
+/// <param name="arrival">Returns when there is something to read; called while nothing is there between two frames.</param>
+/// <param name="budget">What all connections may hold.</param>
+/// <param name="uid">The account that it counts for.</param>
+/// <param name="clock">The clock.</param>
 /// <remarks>One task reads; <see cref="ReceivingSince"/> and <see cref="IsHeldBack"/> may be asked by any thread.</remarks>
-internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, TimeProvider clock)
+internal sealed class FrameReader(Socket socket, Func<ValueTask> arrival, MemoryBudget budget, uint uid, TimeProvider clock)
 {
     private const int BufferLength = 32 * 1024, FirstPart = 64 * 1024;
 
@@ -21,6 +26,9 @@ internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, 
 
     /// <summary>When the first byte of the frame came that is not whole yet, by the clock's timestamp; 0 between frames.</summary>
     public long ReceivingSince => Volatile.Read(ref _receivingSince);
+
+    /// <summary>Whether more has come than the frames that were read. To be asked by the task that reads.</summary>
+    public bool HasMore => _start != _end || socket.Available > 0;
 
     /// <summary>Whether the peer is not read because too much is held.</summary>
     public bool IsHeldBack => _claim is { IsWaiting: true };
@@ -126,8 +134,9 @@ internal sealed class FrameReader(Socket socket, MemoryBudget budget, uint uid, 
             ReleaseBuffer();
             Volatile.Write(ref _receivingSince, 0);
 
-            // No buffer is held while there is nothing to read: this returns when there is.
-            await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, cancellation);
+            // No buffer is held while there is nothing to read.
+            await arrival();
+            cancellation.ThrowIfCancellationRequested();
         }
 
         if (_receivingSince == 0)

@@ -2,4 +2,4 @@ namespace Quickq.SpoolCli.Service;
 
 /// <summary>What all connections of a service share.</summary>
 internal sealed record ServerContext(
-    string SpoolPath, MemoryBudget Budget, CommitQueue Commits, WaitRoom Waits, SpoolReaders Readers, CommandRunner Commands, ServiceLog Log, TimeProvider Clock);
+    string SpoolPath, ReadWatch Watch, MemoryBudget Budget, CommitQueue Commits, WaitRoom Waits, SpoolReaders Readers, CommandRunner Commands, ServiceLog Log, TimeProvider Clock);

@@ -45,7 +45,7 @@ internal sealed class SpoolServer : IDisposable
         var writing = new LoopLiveness(SlowDisk, clock);
         var readers = new SpoolReaders(options.Spool);
         var commits = new CommitQueue(options.Spool, log, writing, clock);
-        _context = new ServerContext(options.Spool, new MemoryBudget(), commits, new WaitRoom(options.Spool, readers, log), readers,
+        _context = new ServerContext(options.Spool, new ReadWatch(), new MemoryBudget(), commits, new WaitRoom(options.Spool, readers, log), readers,
             new CommandRunner(options.Spool, options.Access, _names, log, clock), log, clock);
         _connections = new ConnectionRegistry(MostConnections(), Quiet, commits.Expire, clock);
         _watchdog = new WatchdogFeed(notice, [("the writer", writing), ("accepting", _accepting)], log, clock);
