@@ -5,7 +5,9 @@ import signal
 import subprocess
 import threading
 import unittest
+import uuid
 
+import quickq
 from spools import SpoolTest, command, eventually, start_python
 
 
@@ -25,6 +27,16 @@ class TheService(SpoolTest):
         self.assertTrue(ignored >> (signal.SIGINT - 1) & 1)
         with self.assertRaises(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
+
+    def test_what_is_made_beside_the_socket_is_the_owners_alone(self):
+        before = os.umask(0)
+        try:
+            self.spool.publish({})
+        finally:
+            os.umask(before)
+        modes = {name: os.stat(os.path.join(self.folder, name)).st_mode & 0o777 for name in os.listdir(self.folder)}
+        self.assertEqual(dict.fromkeys(modes, 0o600), modes)
+        self.assertIn("spool.sock.start", modes)
 
     def test_the_programs_of_an_account_share_it(self):
         self.spool.publish({})
@@ -51,11 +63,11 @@ class TheService(SpoolTest):
         self.make_spool("mq1")
         ids, going_on = [], [True]
 
-        def publish():
+        def publish_all():
             while going_on[0]:
-                ids.append(self.spool.publish({}))
+                ids.append(self.publish_as_the_error_says())
 
-        threads = [threading.Thread(target=publish) for _ in range(4)]
+        threads = [threading.Thread(target=publish_all) for _ in range(4)]
         for thread in threads:
             thread.start()
         for round_ in range(1, 4):
@@ -65,6 +77,14 @@ class TheService(SpoolTest):
         for thread in threads:
             thread.join()
         self.assertEqual(sorted(ids), [row[0] for row in self.rows("SELECT id FROM message ORDER BY id")])
+
+    def publish_as_the_error_says(self):
+        """A call repeats its request once by itself. Where that meets a service's end too, its error says to repeat the call with the same id."""
+        message_id = uuid.uuid4().hex
+        try:
+            return self.spool.publish({}, message_id=message_id)
+        except quickq.SpoolBusy:
+            return self.spool.publish({}, message_id=message_id)
 
     def test_producers_of_both_languages_share_one_spool(self):
         lines = b"".join(b'{"n": %d}\n' % i for i in range(300))
