@@ -29,7 +29,17 @@ internal sealed class SpoolClaim : IDisposable
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/>, with the process id, when another agent has it; whatever opening the spool says.</exception>
     public static SpoolClaim Take(string path)
     {
-        bool isDamaged = FindDamage(path, out string? keptLog);
+        bool isDamaged;
+        string? keptLog;
+        try
+        {
+            isDamaged = FindDamage(path, out keptLog);
+        }
+        catch (SpoolException foreign) when (foreign.Owner is { } owner)
+        {
+            throw new SpoolException(foreign.Fault, foreign.Path, foreign.Message, $"run the agent as that account: {UserAccount.CommandAs(owner, "quickq-agent")}", foreign);
+        }
+
         string resolved = SpoolPath.FollowLinks(path);
         return AgentLock.TryTake(resolved, out int? holder) is { } taken
             ? new SpoolClaim(taken, isDamaged, keptLog)

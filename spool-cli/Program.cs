@@ -62,6 +62,8 @@ internal static class Program
             case ["--help" or "-h" or "help"]:
                 HelpText.WriteProgram(streams.Output, VerbNames.Select(name => CreateVerb(name)!));
                 return ExitCode.Done;
+            case ["help", "--help" or "-h"]:
+                return Run(["--help"], streams);
             case ["help", var about]:
                 return RunVerb(about, ["--help"], streams);
             case ["--version"]:

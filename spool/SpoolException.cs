@@ -67,6 +67,9 @@ public sealed class SpoolException : Exception
     /// <summary>What the user can do about it, or null where nothing can be said.</summary>
     public string? Hint { get; }
 
+    /// <summary>With <see cref="SpoolFault.PermissionDenied"/>: the account that the spool belongs to, where it is another's.</summary>
+    internal uint? Owner { get; init; }
+
     /// <summary>With <see cref="SpoolFault.Unanswered"/>: the ids of all messages of that append, to repeat it with. Else empty.</summary>
     public IReadOnlyList<string> MessageIds { get; init; } = [];
 }

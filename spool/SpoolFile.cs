@@ -206,10 +206,18 @@ internal sealed class SpoolFile : IDisposable
     private static string RequireExisting(string path)
     {
         string resolved = SpoolPath.FollowLinks(path);
-        return SpoolCreation.IsMissing(resolved)
-            ? throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}",
-                $"'quickq-spool add' and the agent make it; name another with --spool or {SpoolPath.Variable}")
-            : resolved;
+        if (!SpoolCreation.IsMissing(resolved))
+        {
+            return resolved;
+        }
+
+        if (FileIdentity.Find(System.IO.Path.GetDirectoryName(resolved) ?? "/") is { IsFolder: true })
+        {
+            SpoolOwnership.RequireFolder(resolved);
+        }
+
+        throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}",
+            $"'quickq-spool add' and the agent make it; name another with --spool or {SpoolPath.Variable}");
     }
 
     private void Open()

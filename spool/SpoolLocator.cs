@@ -73,7 +73,7 @@ internal sealed record SpoolLocator
 
     /// <summary>The refusal to open a spool of another account.</summary>
     public static SpoolException Foreign(string resolved, uint owner) => new(SpoolFault.PermissionDenied, resolved,
-        $"the spool {resolved} belongs to the account {UserAccount.Describe(owner)}", UserAccount.CommandAs(owner));
+        $"the spool {resolved} belongs to the account {UserAccount.Describe(owner)}", UserAccount.CommandAs(owner)) { Owner = owner };
 
     private static SpoolLocation DirectOrMissing(string resolved, string folder, bool known, bool creates) => known
         ? SpoolLocation.Direct(resolved)

@@ -63,14 +63,9 @@ internal static class WireProperties
     {
         // The frame of the properties: its own 8 bytes, class, weight and body size (12), 2 of flags counted below.
         const int overhead = 8 + 12;
-        foreach (var (name, value) in headers)
+        foreach (string name in headers.Keys)
         {
             RequireShort(name, "header name");
-            if (value is double number && !double.IsFinite(number))
-            {
-                // RabbitMQ fails over it, and closes the whole connection.
-                throw new UnsendableMessageException($"header '{name}' is not a finite number");
-            }
         }
 
         properties.Headers = new Dictionary<string, object?>(headers, StringComparer.Ordinal);

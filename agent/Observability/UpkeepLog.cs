@@ -35,6 +35,12 @@ internal static partial class UpkeepLog
     [LoggerMessage(329, LogLevel.Information, "five minutes since the clock was set: messages expire again")]
     public static partial void ExpiresAgain(this ILogger log);
 
+    [LoggerMessage(331, LogLevel.Warning, "{Reason}; hint: {Hint}")]
+    public static partial void FolderLoose(this ILogger log, string reason, string? hint);
+
+    [LoggerMessage(332, LogLevel.Information, "only its owner may write the folder {Folder} again")]
+    public static partial void FolderTight(this ILogger log, string folder);
+
     [LoggerMessage(330, LogLevel.Critical, "upkeep of the spool ends by a fault of its own, in what {Doing}; the agent ends with it")]
     public static partial void UpkeepFault(this ILogger log, string doing);
 }

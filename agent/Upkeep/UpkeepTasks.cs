@@ -18,6 +18,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
     private readonly Retention _retention = new(spoolPath, ledger, expiry, clock, log);
     private readonly ExpiredMessages _expired = new(spoolPath, ledger, expiry, clock);
     private readonly DiskReserve _reserve = new(spoolPath, ledger, log);
+    private readonly SpoolFolder _folder = new(spoolPath, log);
     private readonly string _path = SpoolPath.FollowLinks(spoolPath);
     private readonly Lock _gate = new();
     private Task<bool>? _look;
@@ -44,6 +45,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     CutLogBackAsync),
             new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     () => _retention.StepAsync(stopping), _retention.Reset),
             new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed(TimeSpan.FromSeconds(1)),       _reserve.StepAsync),
+            new("warns when others may write the spool's folder",                       TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(1)),       _folder.StepAsync),
         ];
         return UpkeepTask.RunAllAsync(tasks, ledger.Health, clock, log, stopping);
 

@@ -1,5 +1,7 @@
 """What ``python -m quickq`` is asked to run: which command, which spool, and which file it reads."""
 
+from .errors import QuickqError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
@@ -16,6 +18,7 @@ _VALUED = frozenset((
     "--id", "--server", "--state", "--contains", "--since", "--until", "--limit", "-n", "--older-than", "--rate", "--timeout", "--max-age",
     "--max-full", "--output", "--socket",
 ))
+_LONGEST_MISTYPED, _NEAR = 10, 0.75
 _ASKING = frozenset(("cancel", "forget", "hold", "purge", "release", "replay", "retry"))
 _STANDARD_INPUT = (None, "-", "/dev/stdin")
 
@@ -77,9 +80,22 @@ class CommandLine:
             if command is None and not self._plain and word in COMMANDS:
                 command = word
                 continue
+            if command is None and not self.words:
+                _refuse_mistyped(word)
             self.words.append(word)
             if name in _VALUED and not equals and rest and not rest[0].startswith("-"):
                 self.words.append(rest.pop(0))
             elif not word.startswith("-"):
                 self._plain.append(word)
         return command
+
+
+def _refuse_mistyped(word: str) -> None:
+    """A mistyped command must never become a message: not where it comes first, alone or with options behind it."""
+    if not word.isalpha() or len(word) > _LONGEST_MISTYPED:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, sorted(name for name in COMMANDS if name[0] == word[0]), 1, _NEAR)
+    if near:
+        raise QuickqError("Usage", "unknown command '{}'".format(word), "did you mean {}? A message goes after '--'".format(near[0]))

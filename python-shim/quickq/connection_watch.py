@@ -35,13 +35,13 @@ class ConnectionWatch:
         return True
 
     def look(self, answer: "Any", path: str) -> None:
-        """What a publish sees of the connections: it warns once when no agent has ever run."""
+        """What a publish sees of the connections: it warns once when no agent runs and no server is known."""
         self.compare(answer)
         if not self._warned and not answer.get("servers") and not answer.get("agent", {}).get("running"):
             self._warned = True
             log = listener()
             if log is not None:
-                log.warning("no agent has ever run on the spool %s: messages are kept until one does", path)
+                log.warning("no agent runs on the spool %s, and it knows no server: messages are kept until one does", path)
 
     def compare(self, answer: "Any") -> "Dict[str, str]":
         """The states in words for users; reports the changes since the last call. Without an agent every server is disconnected."""

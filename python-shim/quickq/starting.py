@@ -34,7 +34,7 @@ class Turn:
         """True when it is this process's turn."""
         try:
             if self._file is None:
-                self._file = open(self._path, "wb")
+                self._file = open(self._path, "wb", opener=_open_own)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
@@ -46,6 +46,10 @@ class Turn:
         """Ends the turn."""
         if self._file is not None:
             self._file.close()
+
+
+def _open_own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def start(address: "Address") -> None:

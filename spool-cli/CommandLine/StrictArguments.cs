@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Quickq.Spool;
 
 namespace Quickq.SpoolCli.CommandLine;
 
@@ -104,6 +105,7 @@ internal sealed class StrictArguments
         }
         else if (value is null && option.Arity.MinimumNumberOfValues == 0)
         {
+            RefuseDurationBehind(name, next);
             _options.Add((option, null));
         }
         else
@@ -131,6 +133,15 @@ internal sealed class StrictArguments
         }
 
         _options.Add((option, value));
+    }
+
+    /// <summary>Options with an optional value take it after <c>=</c>; a duration behind one is that value, not a message.</summary>
+    private static void RefuseDurationBehind(string name, string? next)
+    {
+        if (Duration.TryParse(next, out _))
+        {
+            throw CommandException.WrongUse($"{name} takes its value after '=': {name}={next}", $"'{next}' as an argument goes after '--'");
+        }
     }
 
     private static void RefuseValue(string name, string? value)

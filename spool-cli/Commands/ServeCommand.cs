@@ -44,7 +44,7 @@ internal sealed class ServeCommand
 
     private ExitCode Run(ParseResult typed, StandardStreams streams)
     {
-        string spool = SpoolPath.FollowLinks(SpoolPath.Resolve(typed.GetValue(_spool)));
+        string named = SpoolPath.Resolve(typed.GetValue(_spool)), spool = SpoolPath.FollowLinks(named);
         if (FileStatus.Find(spool, out _) is { IsFolder: true })
         {
             throw new CommandException(ExitCode.CannotCreate, $"the spool {spool} is a folder", $"name a file in it: --spool {Path.Combine(spool, "spool.db")}");
@@ -58,7 +58,10 @@ internal sealed class ServeCommand
             spool,
             typed.GetValue(_socket) is { Length: > 0 } socket ? Path.GetFullPath(socket) : new SpoolLocator().SocketFor(spool),
             access,
-            Values.PositiveDuration("--idle", typed.GetValue(_idle)));
+            Values.PositiveDuration("--idle", typed.GetValue(_idle)))
+        {
+            SpoolAsNamed = Path.Combine(SpoolPath.FollowLinks(Path.GetDirectoryName(named) ?? "/"), Path.GetFileName(named)),
+        };
 
         // Looks at the spool block threads; the others are not to wait until the pool has noticed.
         ThreadPool.SetMinThreads(Math.Max(8, Environment.ProcessorCount), Environment.ProcessorCount);

@@ -11,6 +11,9 @@ internal static class Json
     /// <summary>Escapes what JSON asks for and nothing more: the texts are data for programs, not parts of web pages.</summary>
     public static readonly JavaScriptEncoder PlainEncoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
 
+    /// <summary>For one context: it makes them its own.</summary>
+    public static JsonSerializerOptions PlainOptions() => new() { Encoder = PlainEncoder, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
     public static void WriteLine(TextWriter output, StatusJson status) => WriteLine(output, status, ContractContext.Plain.StatusJson);
 
     public static void WriteLine(TextWriter output, MessageJson message) => WriteLine(output, message, ContractContext.Plain.MessageJson);
@@ -36,9 +39,5 @@ internal static class Json
 internal sealed partial class ContractContext : JsonSerializerContext
 {
     /// <summary>With texts as they are: the generated default escapes all that is not ASCII.</summary>
-    public static ContractContext Plain { get; } = new(new JsonSerializerOptions
-    {
-        Encoder = Json.PlainEncoder,
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-    });
+    public static ContractContext Plain { get; } = new(Json.PlainOptions());
 }

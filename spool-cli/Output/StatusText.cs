@@ -84,9 +84,9 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 
         if (overview.AgentPid is null)
         {
-            yield return ("agent", overview.Servers.Count == 0
-                ? "it has never run on this spool: write /etc/quickq/quickq.json, then 'systemctl start quickq-agent'; messages are accepted meanwhile"
-                : "nothing goes out until it runs: 'systemctl start quickq-agent'; messages are accepted meanwhile");
+            yield return ("agent", overview.AgentHasRun
+                ? "nothing is delivered until it starts: 'systemctl start quickq-agent'; messages are accepted meanwhile"
+                : "it has never run on this spool: write /etc/quickq/quickq.json, then 'systemctl start quickq-agent'; messages are accepted meanwhile");
         }
 
         if (overview.Repaired is { } past)

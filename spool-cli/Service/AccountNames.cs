@@ -54,6 +54,10 @@ internal sealed class AccountNames(TimeProvider clock)
         }
     }
 
+    /// <summary>The name that <see cref="DescribeAsync"/> gave, and the number, once where that is all there is.</summary>
+    public static string WithNumber(uint uid, string described) =>
+        string.Equals(described, Number(uid), StringComparison.Ordinal) ? described : $"{described} ({Number(uid)})";
+
     private Task<string?> Find(uint uid)
     {
         lock (_gate)

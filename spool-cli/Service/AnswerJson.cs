@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Quickq.Spool;
 using Quickq.SpoolCli.Output;
@@ -31,9 +30,5 @@ internal sealed record ConnectionJson(string Name, bool Active, string Connectio
 internal sealed partial class AnswerContext : JsonSerializerContext
 {
     /// <summary>With texts as they are.</summary>
-    public static AnswerContext Plain { get; } = new(new JsonSerializerOptions
-    {
-        Encoder = Json.PlainEncoder,
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-    });
+    public static AnswerContext Plain { get; } = new(Json.PlainOptions());
 }

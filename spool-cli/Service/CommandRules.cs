@@ -35,7 +35,7 @@ internal static class CommandRules
         }
 
         return rights != PeerRights.Admin && IsChange(arguments)
-            ? Answers.Error(ExitCode.NoPermission, "PermissionDenied", $"permission denied: {arguments[0]} changes the spool, which only operators may", hint)
+            ? Answers.Error(ExitCode.NoPermission, "PermissionDenied", $"permission denied: {(arguments[0] is "check" ? "check --repair" : arguments[0])} changes the spool, which only operators may", hint)
             : null;
     }
 

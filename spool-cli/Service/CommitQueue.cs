@@ -1,12 +1,13 @@
 using Quickq.Spool;
+using Quickq.Spool.Locking;
 
 namespace Quickq.SpoolCli.Service;
 
 /// <summary>Stores what the connections received: one transaction at a time, which takes all that has arrived when it begins.</summary>
 /// <remarks>
 /// A lone request never waits for company, nor for another thread: who brings it stores it. In a crowd one thread does it for all; it sleeps while there is nothing to store.
-/// Requests keep the order in which they were queued, so each connection's order holds. <see cref="Add"/>, <see cref="Expire"/> and <see cref="StopAsync"/> come from any
-/// thread; what stores belongs to the one that has set <c>_isWriting</c>.
+/// The accounts take turns; the requests of each keep the order in which they were queued, so each connection's order holds. <see cref="Add"/>, <see cref="Expire"/> and
+/// <see cref="StopAsync"/> come from any thread; what stores belongs to the one that has set <c>_isWriting</c>.
 /// </remarks>
 internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness liveness, TimeProvider clock)
 {
@@ -17,7 +18,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
-    private readonly Queue<AddRequest> _queue = new();
+    private readonly AccountQueue<AddRequest> _queue = new();
     private readonly AutoResetEvent _arrived = new(initialState: false);
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _stopping;
@@ -46,13 +47,14 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     }
 
     /// <summary>Queues a request; its answer follows the sync of the disk.</summary>
+    /// <param name="uid">The account that it comes from.</param>
     /// <param name="request">The request.</param>
     /// <param name="isLone">Nothing has come behind it: where nobody stores just now it is stored on return.</param>
-    public void Add(AddRequest request, bool isLone)
+    public void Add(uint uid, AddRequest request, bool isLone)
     {
         lock (_gate)
         {
-            _queue.Enqueue(request);
+            _queue.Enqueue(uid, request);
             if (!isLone || _queue.Count > 1 || _isWriting || _stopping)
             {
                 WakeThread_NeedsLock();
@@ -155,6 +157,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
         try
         {
             _writer ??= Open();
+            SpoolOwnership.RequireFolder(path); // its mode may have changed since
             _writer.AppendRequests(() =>
             {
                 taken = Take();
@@ -225,7 +228,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
         _writer = null;
     }
 
-    /// <summary>What has arrived, in its order, up to the limits of one transaction; at least one request, unless all were late.</summary>
+    /// <summary>What has arrived, the accounts in turns, up to the limits of one transaction; at least one request, unless all were late.</summary>
     private List<AddRequest> Take()
     {
         Expire();
@@ -250,13 +253,10 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
 
     private void Refuse(Predicate<AddRequest> isRefused, string what)
     {
-        var refused = new List<AddRequest>();
+        List<AddRequest> refused;
         lock (_gate)
         {
-            while (_queue.TryPeek(out AddRequest? next) && isRefused(next))
-            {
-                refused.Add(_queue.Dequeue());
-            }
+            refused = _queue.RemoveFirst(isRefused);
         }
 
         foreach (AddRequest request in refused)

@@ -87,7 +87,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
             throw new ProtocolException("the hello must name a version of the protocol, 1 or higher");
         }
 
-        if (hello.Spool is { } meant && !string.Equals(meant, server.SpoolPath, StringComparison.Ordinal))
+        if (hello.Spool is { } meant && !string.Equals(meant, server.SpoolPath, StringComparison.Ordinal) && !string.Equals(meant, server.SpoolAsNamed, StringComparison.Ordinal))
         {
             await connection.Answers.SendAsync(Service.Answers.Error(ExitCode.NoInput, "WrongSpool",
                 $"this is the service of the spool {server.SpoolPath}, not of {meant}", $"name the socket of that spool's service with {SpoolLocator.SocketVariable}"));
@@ -139,7 +139,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
 
             var request = new AddRequest(new AppendRequest(messages), server.Clock.GetTimestamp(), answer, frame.Claim);
             _adding = request.Answered;
-            server.Commits.Add(request, isLone: !connection.HasMore);
+            server.Commits.Add(connection.Peer.Uid, request, isLone: !connection.HasMore);
         }
         catch (InvalidMessageException invalid)
         {

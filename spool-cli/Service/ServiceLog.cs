@@ -26,7 +26,7 @@ internal sealed class ServiceLog(TextWriter output, bool forJournal, TimeProvide
     public void CannotAccept(string reason) => Write(Warning, $"cannot accept connections: {reason}; retrying");
 
     public void Changed(uint uid, string name, IEnumerable<string> arguments, int code) =>
-        Write(code == 0 ? Info : Warning, string.Create(CultureInfo.InvariantCulture, $"{name} (uid {uid}) ran: {string.Join(' ', arguments.Select(Quote))}: exit {code}"));
+        Write(code == 0 ? Info : Warning, string.Create(CultureInfo.InvariantCulture, $"{AccountNames.WithNumber(uid, name)} ran: {string.Join(' ', arguments.Select(Quote))}: exit {code}"));
 
     public void InternalError(Exception exception) => Write(Error, $"internal error, connection closed: {exception}");
 

@@ -1,4 +1,5 @@
 using Quickq.Spool;
+using Quickq.Spool.Locking;
 
 namespace Quickq.SpoolCli.Service;
 
@@ -9,8 +10,7 @@ internal sealed class SpoolReaders(string path) : IDisposable
     public const int Most = 4;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<uint, Queue<TaskCompletionSource>> _waiting = []; // by account
-    private readonly Queue<uint> _accounts = new(); // those that wait, in the order of their next turns
+    private readonly AccountQueue<TaskCompletionSource> _waiting = new();
     private int _looking;
     private readonly Stack<SpoolReader> _idle = new();
 
@@ -75,14 +75,8 @@ internal sealed class SpoolReaders(string path) : IDisposable
                 return Task.CompletedTask;
             }
 
-            if (!_waiting.TryGetValue(uid, out Queue<TaskCompletionSource>? own))
-            {
-                _waiting[uid] = own = new Queue<TaskCompletionSource>();
-                _accounts.Enqueue(uid);
-            }
-
             var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            own.Enqueue(turn);
+            _waiting.Enqueue(uid, turn);
             return turn.Task;
         }
     }
@@ -92,30 +86,27 @@ internal sealed class SpoolReaders(string path) : IDisposable
     {
         lock (_gate)
         {
-            if (!_accounts.TryDequeue(out uint uid))
+            if (_waiting.Count > 0)
             {
-                _looking--;
-                return;
-            }
-
-            Queue<TaskCompletionSource> own = _waiting[uid];
-            own.Dequeue().SetResult();
-            if (own.Count > 0)
-            {
-                _accounts.Enqueue(uid);
+                _waiting.Dequeue().SetResult();
             }
             else
             {
-                _waiting.Remove(uid);
+                _looking--;
             }
         }
     }
 
     private SpoolReader Take()
     {
-        if (SpoolCreation.IsMissing(SpoolPath.FollowLinks(path)))
+        string resolved = SpoolPath.FollowLinks(path);
+        if (SpoolCreation.IsMissing(resolved))
         {
             CloseIdle(); // they would go on to read a file that has no name any more
+        }
+        else
+        {
+            SpoolOwnership.RequireFolder(resolved); // its mode may have changed since
         }
 
         lock (_idle)

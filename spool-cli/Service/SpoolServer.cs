@@ -11,7 +11,11 @@ namespace Quickq.SpoolCli.Service;
 /// <param name="Socket">The socket to listen on, unless systemd passes one.</param>
 /// <param name="Access">Who may do what.</param>
 /// <param name="Idle">How long after the last connection the service ends; null: never.</param>
-internal sealed record ServerOptions(string Spool, string Socket, AccessRules Access, TimeSpan? Idle);
+internal sealed record ServerOptions(string Spool, string Socket, AccessRules Access, TimeSpan? Idle)
+{
+    /// <summary>The spool as the service was told it, a link not followed: so a client names it that may not look into its folder.</summary>
+    public required string SpoolAsNamed { get; init; }
+}
 
 /// <summary>The spool service: accepts connections until it is told to stop, or is idle for long enough. Whatever is wrong with the spool is an answer, never its end.</summary>
 internal sealed class SpoolServer : IDisposable
@@ -45,7 +49,7 @@ internal sealed class SpoolServer : IDisposable
         var writing = new LoopLiveness(SlowDisk, clock);
         var readers = new SpoolReaders(options.Spool);
         var commits = new CommitQueue(options.Spool, log, writing, clock);
-        _context = new ServerContext(options.Spool, new ReadWatch(), new MemoryBudget(), commits, new WaitRoom(options.Spool, readers, log), readers,
+        _context = new ServerContext(options.Spool, options.SpoolAsNamed, new ReadWatch(), new MemoryBudget(), commits, new WaitRoom(options.Spool, readers, log), readers,
             new CommandRunner(options.Spool, options.Access, _names, log, clock), log, clock);
         _connections = new ConnectionRegistry(MostConnections(), Quiet, commits.Expire, clock);
         _watchdog = new WatchdogFeed(notice, [("the writer", writing), ("accepting", _accepting)], log, clock);

@@ -31,9 +31,13 @@ public sealed class SpoolReader : IDisposable
             * (connection.ReadNumber("PRAGMA page_count") - connection.ReadNumber("PRAGMA freelist_count"));
         long accepted = connection.RequireNumber("SELECT seq FROM sqlite_sequence WHERE name = 'message'");
         long removed = connection.RequireNumber("SELECT value FROM tally WHERE name = 'removed'");
+        IReadOnlyList<ServerOverview> servers = ReadServers(connection, agent is not null);
         return new SpoolOverview(
             _file.Path, accepted - removed, live, connection.RequireNumber("SELECT value FROM tally WHERE name = 'unassigned'"),
-            SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, ReadServers(connection, agent is not null), ReadRepair(connection, _file.Path));
+            SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, servers, ReadRepair(connection, _file.Path))
+        {
+            AgentHasRun = servers.Count > 0 || AgentLock.WasEverTaken(_file.Path),
+        };
     });
 
     /// <summary>The ids that an argument of a user means: the exact one, else those that begin with it (at most two: then it is ambiguous).</summary>

@@ -10,7 +10,11 @@ namespace Quickq.Spool;
 /// <param name="Servers">All servers ever known, by name.</param>
 /// <param name="Repaired">What the last repair did, as long as the damaged files that it kept are there.</param>
 public sealed record SpoolOverview(
-    string Path, long Messages, long Bytes, long Unassigned, string Sqlite, int? AgentPid, IReadOnlyList<ServerOverview> Servers, PastRepair? Repaired = null);
+    string Path, long Messages, long Bytes, long Unassigned, string Sqlite, int? AgentPid, IReadOnlyList<ServerOverview> Servers, PastRepair? Repaired = null)
+{
+    /// <summary>Whether an agent has ever run on this spool.</summary>
+    public bool AgentHasRun { get; init; }
+}
 
 /// <summary>The repair of a damaged spool, as <c>status</c> tells of it until somebody has removed the damaged files.</summary>
 /// <param name="At">When.</param>

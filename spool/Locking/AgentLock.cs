@@ -51,6 +51,9 @@ internal sealed class AgentLock : IDisposable
         return holder;
     }
 
+    /// <summary>Whether an agent has ever run on this spool: it makes the file of its lock.</summary>
+    public static bool WasEverTaken(string resolvedSpool) => FileStatus.Find(SpoolPath.AgentFile(resolvedSpool), out _) is not null;
+
     public void Dispose() => Libc.Close(_descriptor);
 
     private static int? Ask(int descriptor)

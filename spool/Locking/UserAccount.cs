@@ -12,8 +12,9 @@ internal static class UserAccount
     /// <summary>The name of an account, or its number where it has none.</summary>
     public static string Describe(uint id) => FindName(id) ?? id.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>The command that runs quickq-spool as the account, to be typed into a shell.</summary>
-    public static string CommandAs(uint id) => $"sudo -u {FindName(id) ?? $"'#{id.ToString(CultureInfo.InvariantCulture)}'"} quickq-spool ...";
+    /// <summary>The command that runs a program as the account, to be typed into a shell.</summary>
+    public static string CommandAs(uint id, string program = "quickq-spool") =>
+        $"sudo -u {FindName(id) ?? $"'#{id.ToString(CultureInfo.InvariantCulture)}'"} {program} ...";
 
     /// <summary>The name of an account, or null where it has none. May take as long as a name service does.</summary>
     public static unsafe string? FindName(uint id)

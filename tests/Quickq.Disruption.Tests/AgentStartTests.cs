@@ -45,6 +45,7 @@ public sealed class AgentStartTests : IDisposable
         Assert.Equal(77, code);
         Assert.Contains(Stranger, said, StringComparison.Ordinal);
         Assert.Contains(_spool.File("theirs"), said, StringComparison.Ordinal);
+        Assert.EndsWith($"run the agent as that account: sudo -u '#{Stranger}' quickq-agent ...", said, StringComparison.Ordinal);
     }
 
     [Theory(Timeout = 120_000)]
@@ -128,6 +129,33 @@ public sealed class AgentStartTests : IDisposable
             Assert.Equal("/dev/null", new FileInfo($"/proc/{agent.Pid}/fd/{closed}").LinkTarget);
         }
 
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_thread_of_the_runtime_that_comes_late_to_what_it_had_under_a_closed_number_harms_nothing()
+    {
+        // It begins to read when something else is there already, and before the program begins again.
+        using var traced = AgentProcess.Start(
+            Configuration, environment: null, inside: null, "strace", "-f", "-qq", "-o", _spool.File("trace"), "-e", "trace=read,execve",
+            "-e", "inject=read:delay_enter=300000:when=1", "-e", "inject=execve:delay_enter=1000000", "sh", "-c", "exec \"$@\" 0<&-", "sh");
+        await Eventually.Is("the agent runs", Limit, () => File.Exists(_spool.File("spool.db.reserve")));
+        string pid = File.ReadAllText($"/proc/{traced.Pid}/task/{traced.Pid}/children").Trim();
+
+        Assert.Equal("/dev/null", new FileInfo($"/proc/{pid}/fd/0").LinkTarget);
+        Run("kill", pid);
+        Assert.Equal(0, await traced.WaitForExitAsync(Limit));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task Of_a_folder_that_others_may_write_from_now_on_it_warns_and_goes_on()
+    {
+        using var agent = AgentProcess.Start(Configuration);
+        await agent.AwaitLogAsync("mq1: cannot connect", Limit); // everything is open
+        Run("chmod", "777", _spool.Folder);
+        await agent.AwaitLogAsync($" WARN the folder {_spool.Folder} may be written by other accounts (mode 0777): they could replace the spool; hint: chmod go-w {_spool.Folder}", Limit);
+        Run("chmod", "700", _spool.Folder);
+        await agent.AwaitLogAsync($" INFO only its owner may write the folder {_spool.Folder} again", Limit);
         Assert.Equal(0, await agent.StopAsync());
     }
 

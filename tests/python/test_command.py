@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 
+from quickq import QuickqError
 from quickq.command_line import COMMANDS, CommandLine
 from spools import PACKAGE, ROOT, SpoolTest, command, eventually, pause
 
@@ -23,6 +24,14 @@ class Words(unittest.TestCase):
             self.assertEqual(expected, CommandLine(words).words, words)
         for name in COMMANDS:
             self.assertEqual(name, CommandLine([name]).command)
+
+    def test_a_mistyped_command_is_refused_unless_it_can_only_be_a_message(self):
+        for words, meant in ((["stauts"], "status"), (["--spool", "x", "lits", "--json"], "list"), (["cancle", "--all"], "cancel")):
+            with self.assertRaises(QuickqError) as refused:
+                CommandLine(words)
+            self.assertEqual((64, "did you mean {}? A message goes after '--'".format(meant)), (refused.exception.code, refused.exception.hint))
+        for words in (["--", "stauts"], ["-t", "a", "stauts"], ["add", "stauts"], ["true"], ["report"], ['{"stauts": 1}']):
+            self.assertEqual(words[-1], CommandLine(words).words[-1])
 
     def test_standard_input_is_read_only_where_the_command_reads_it(self):
         for words, expected in (

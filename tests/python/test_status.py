@@ -112,7 +112,7 @@ class Status(WithAgent):
             quickq.publish({})
             quickq._spool()._use().watch._next = 0
             quickq.publish({})
-        self.assertEqual(1, len([line for line in logs.output if "no agent has ever run" in line]))
+        self.assertEqual(1, len([line for line in logs.output if "no agent runs" in line]))
 
     def test_nothing_is_printed_unless_the_program_asks(self):
         code, out, err = run_python("import logging, quickq; quickq.publish({}); quickq.connections()")

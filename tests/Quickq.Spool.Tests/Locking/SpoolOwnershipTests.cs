@@ -53,8 +53,10 @@ public sealed class SpoolOwnershipTests : IDisposable
             Assert.Equal($"chmod go-w {_spool.Folder}", refused.Hint);
         }
 
+        Assert.Equal(SpoolFault.PermissionDenied, Assert.Throws<SpoolException>(() => SpoolReader.Open(_spool.File("none.db"))).Fault);
         Run("chmod", "go-w", _spool.Folder);
         SpoolWriter.Open(_spool.Path).Dispose();
+        Assert.Equal(SpoolFault.NotFound, Assert.Throws<SpoolException>(() => SpoolReader.Open(_spool.File("none.db"))).Fault);
     }
 
     [Theory]

@@ -34,7 +34,8 @@ public sealed class StrictArgumentsTests
     [InlineData("--topic=a=b x", "add --topic a=b -- x")]
     [InlineData("--topic=-x y", "add --topic=-x -- y")]
     [InlineData("-m a=b -m c=d", "add --metadata a=b --metadata c=d")]
-    [InlineData("--wait 5s", "add --wait -- 5s")]
+    [InlineData("--wait x", "add --wait -- x")]
+    [InlineData("--wait -- 5s", "add --wait -- 5s")]
     [InlineData("--wait=5s", "add --wait 5s")]
     [InlineData("--file -", "add --file=-")]
     [InlineData("--file=- x", "add --file=- -- x")]
@@ -46,6 +47,12 @@ public sealed class StrictArgumentsTests
     [Fact]
     public void An_empty_value_and_an_empty_message_are_kept_as_they_are() =>
         Assert.Equal(["add", "--topic", "", "--", ""], StrictArguments.Read(_syntax, _help, ["--topic=", ""])!.Tokens);
+
+    [Theory]
+    [InlineData("--wait 3s x", "--wait takes its value after '=': --wait=3s")]
+    [InlineData("--wait 1h30m", "--wait takes its value after '=': --wait=1h30m")]
+    public void A_duration_behind_an_option_that_may_have_one_is_no_message(string typed, string message) =>
+        Assert.Equal(message, Assert.Throws<CommandException>(() => Read(typed)).Message);
 
     [Theory]
     [InlineData("--lins", "did you mean --lines?")]

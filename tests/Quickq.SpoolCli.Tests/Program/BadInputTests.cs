@@ -22,6 +22,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData(64, "needs a value", "add -t --lines hello")]
     [InlineData(64, "given twice", "add -t a -t b hello")]
     [InlineData(64, "takes no value", "add --lines=x")]
+    [InlineData(64, "--wait takes its value after '=': --wait=3s", "add --wait 3s x")]
+    [InlineData(64, "--watch takes its value after '=': --watch=2s", "status --watch 2s")]
     [InlineData(64, "2 messages are given", "add hello world")]
     [InlineData(64, "both MESSAGE and --file", "add hello --file x")]
     [InlineData(64, "--lines does not go with MESSAGE", "add --lines hello")]

@@ -60,6 +60,7 @@ public sealed partial class ContractTests : IDisposable
     [InlineData("--help", 0)]
     [InlineData("-h", 0)]
     [InlineData("help", 0)]
+    [InlineData("help --help", 0)]
     public async Task The_help_of_the_program(string line, int code)
     {
         var result = await _quickq.RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));

@@ -1,3 +1,4 @@
+using Quickq.Spool.Locking;
 using Quickq.Testing;
 
 namespace Quickq.SpoolCli.Tests.Program;
@@ -25,6 +26,15 @@ public sealed class InspectTests : IDisposable
         await RefusedAsync(66, "there is no message ''", "show", "");
         await RefusedAsync(66, "there is no message 'abc-11'", "wait", "abc-11");
         await RefusedAsync(66, "there is no message '%'", "show", "%");
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task An_agent_that_had_no_server_has_run_all_the_same()
+    {
+        await _spool.CreateAsync();
+        Assert.Contains("agent: it has never run on this spool", (await _quickq.RunAsync("status")).MustSucceed().Stdout, StringComparison.Ordinal);
+        AgentLock.TryTake(_spool.Path, out _)!.Dispose();
+        Assert.Contains("agent: nothing is delivered until it starts", (await _quickq.RunAsync("status")).MustSucceed().Stdout, StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 60_000)]

@@ -113,10 +113,12 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task The_word_behind_wait_is_the_message()
+    public async Task The_word_behind_wait_is_the_message_unless_it_is_a_duration()
     {
         await _spool.AddServersAsync("mq1");
-        using var child = _quickq.Start("add", "--wait", "5s");
+        var refused = await _quickq.RunAsync("add", "--wait", "5s");
+        Assert.Equal((64, 0L), (refused.ExitCode, _spool.Messages()));
+        using var child = _quickq.Start("add", "--wait", "--", "5s");
         await Eventually.Gives("the message is stored", 1L, Limit, () => _spool.Messages());
         Assert.Equal("5s"u8.ToArray(), _spool.Value<byte[]>("SELECT body FROM message"));
     }

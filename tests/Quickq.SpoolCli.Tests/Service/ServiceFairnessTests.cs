@@ -158,6 +158,31 @@ public sealed class ServiceFairnessTests : IDisposable
         });
     }
 
+    [Fact]
+    public void Accounts_take_turns_and_what_each_has_queued_keeps_its_order()
+    {
+        var queue = new AccountQueue<string>();
+        foreach (var (uid, item) in (IEnumerable<(uint, string)>)[(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1"), (2, "b2"), (1, "a4")])
+        {
+            queue.Enqueue(uid, item);
+        }
+
+        Assert.Equal(["a1", "b1", "c1", "a2"], Take(4));
+        queue.Enqueue(3, "c2");
+        Assert.Equal(["b2", "a3"], queue.RemoveFirst(item => item is "a3" or "b2"));
+        Assert.Equal(["a4", "c2"], Take(queue.Count));
+        Assert.False(queue.TryPeek(out _));
+        queue.Enqueue(1, "a5");
+        Assert.Equal(["a5"], Take(1));
+
+        List<string> Take(int count) => [.. Enumerable.Range(0, count).Select(_ =>
+        {
+            Assert.True(queue.TryPeek(out var next));
+            Assert.Equal(next, queue.Dequeue());
+            return next;
+        })];
+    }
+
     [Fact(Timeout = 240_000)]
     public async Task Silent_connections_make_room_for_other_accounts_and_operators_find_a_place()
     {

@@ -38,7 +38,8 @@ public sealed class ServiceRightsTests : IDisposable
         {
             Assert.Equal(0, client.Run("cancel", "--all", "--yes").ExitCode);
             await Eventually.Is("the change is logged", TimeSpan.FromSeconds(10),
-                () => service.Child.Stderr.Contains($"(uid {uid}) ran: cancel --all --yes: exit 0", StringComparison.Ordinal));
+                () => service.Child.Stderr.Contains($" {(uid == 0 ? "root (uid 0)" : $"uid {uid}")} ran: cancel --all --yes: exit 0", StringComparison.Ordinal));
+            Assert.DoesNotContain($"uid {uid} (uid", service.Child.Stderr, StringComparison.Ordinal);
         }
         else
         {
@@ -48,6 +49,7 @@ public sealed class ServiceRightsTests : IDisposable
                 var (code, text) = client.ReadError();
                 Assert.Equal(77, code);
                 Assert.Contains($"to group {Admins}", text, StringComparison.Ordinal);
+                Assert.Contains($"denied: {(change[0] is "check" ? "check --repair" : change[0])} changes the spool", text, StringComparison.Ordinal);
             }
         }
     }

@@ -29,6 +29,49 @@ public sealed class ServiceTroubleTests : IDisposable
     }
 
     [Fact(Timeout = 120_000)]
+    public async Task A_folder_that_others_may_write_from_now_on_is_refused_until_its_mode_is_right()
+    {
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m1", "x"));
+        client.ReadAnswer();
+        client.Send('c', "{}");
+        client.ReadAnswer();
+        var mode = File.GetUnixFileMode(_spool.Folder);
+        File.SetUnixFileMode(_spool.Folder, mode | UnixFileMode.OtherWrite);
+        client.Add(("m2", "x"));
+        var (code, text) = client.ReadError();
+        Assert.Equal(77, code);
+        Assert.Contains($"chmod go-w {_spool.Folder}", text, StringComparison.Ordinal);
+        client.Send('c', "{}");
+        Assert.Equal(77, client.ReadError().Code);
+        client.Send('s', """{"ids":["m1"]}""");
+        Assert.Equal(77, client.ReadError().Code);
+        Assert.Equal(77, client.Run("list").ExitCode);
+
+        File.SetUnixFileMode(_spool.Folder, mode);
+        client.Add(("m2", "x"));
+        Assert.Equal(1, client.ReadAnswer().GetProperty("stored").GetInt32());
+        client.Send('c', "{}");
+        client.ReadAnswer();
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task A_spool_that_is_a_link_has_both_names()
+    {
+        _spool.MustBeSound = false; // it lies elsewhere
+        using var data = new TempFolder("data");
+        File.CreateSymbolicLink(_spool.Path, data.File("real.db"));
+        using var service = await ServeProcess.StartAsync(_spool);
+        foreach (var (name, isServed) in (IEnumerable<(string, bool)>)[(_spool.Path, true), (data.File("real.db"), true), (_spool.File("other.db"), false)])
+        {
+            using var client = service.Connect(greet: false);
+            client.Send('h', $$"""{"protocol":1,"spool":"{{name}}"}""");
+            Assert.Equal(isServed ? 'j' : 'e', client.Read().Kind);
+        }
+    }
+
+    [Fact(Timeout = 120_000)]
     public async Task A_file_that_is_no_spool_is_refused_and_left_alone()
     {
         _spool.MustBeSound = false;
