@@ -1,4 +1,5 @@
 using System.Globalization;
+using Quickq.Spool.Storage;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Repair;

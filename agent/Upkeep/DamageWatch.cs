@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
+using Quickq.Spool.Repair;
 using Quickq.Spool;
 using Quickq.Spool.Inspect;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Quickq.Spool.Schema;
+using Quickq.Spool.Storage;
 
 namespace Quickq.Spool.Repair;
 

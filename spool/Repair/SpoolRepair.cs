@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Repair;
 using Quickq.Spool.Schema;
+using Quickq.Spool.Storage;
 
 namespace Quickq.Spool;
 
@@ -92,7 +93,7 @@ public static class SpoolRepair
         using SpoolFile? readable = TryOpen(resolved);
         if (readable is null && !IsOurs(resolved))
         {
-            throw SpoolSchema.NotASpool(resolved);
+            throw SqliteFailure.NotASpool(resolved);
         }
     }
 

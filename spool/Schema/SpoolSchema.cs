@@ -39,7 +39,7 @@ internal static class SpoolSchema
     {
         if (connection.ReadNumber("PRAGMA application_id") != ApplicationId)
         {
-            throw NotASpool(path);
+            throw SqliteFailure.NotASpool(path);
         }
     }
 
@@ -81,10 +81,6 @@ internal static class SpoolSchema
 
     /// <summary>Refuses to read a spool of a newer format that this program must not write either: its rows may mean something else.</summary>
     public static void RequireReadable(SqliteConnection connection, string path) => RequireWritable(connection, path);
-
-    /// <summary>The refusal of a file that is not a spool.</summary>
-    public static SpoolException NotASpool(string path) => new(SpoolFault.NotASpool, path,
-        $"{path} is not a Quickq spool; it was left as it is", $"name another path with --spool or {SpoolPath.Variable}");
 
     private static string ReadStep(string name)
     {

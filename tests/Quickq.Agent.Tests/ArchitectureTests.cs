@@ -1,5 +1,6 @@
 using Quickq.Agent.Broker;
 using Quickq.Spool;
+using Quickq.Testing;
 
 namespace Quickq.Agent.Tests;
 
@@ -9,7 +10,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void Only_the_broker_room_names_the_RabbitMQ_client()
     {
-        var agent = Path.Combine(Root(), "agent");
+        var agent = Repository.Folder("agent");
         var naming = Directory.EnumerateFiles(agent, "*.cs", SearchOption.AllDirectories)
             .Where(file => File.ReadAllText(file).Contains("RabbitMQ.Client", StringComparison.Ordinal))
             .Select(file => Path.GetRelativePath(agent, file).Split(Path.DirectorySeparatorChar)[0])
@@ -34,16 +35,5 @@ public sealed class ArchitectureTests
         var references = typeof(MessageProperties).Assembly.GetReferencedAssemblies().Select(assembly => assembly.Name!);
 
         Assert.All(references, name => Assert.DoesNotMatch("(?i)rabbit|dapper|serilog|quickq", name));
-    }
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Quickq.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("These tests run from within the repository");
-        }
-
-        return folder;
     }
 }

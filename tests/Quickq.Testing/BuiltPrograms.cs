@@ -13,7 +13,7 @@ public static class BuiltPrograms
     public static string SpoolCliPath => PathOf("QUICKQ_SPOOL_CLI", "Quickq.SpoolCli", "quickq-spool");
 
     /// <summary>The folder that PYTHONPATH names to try the Python package as it stands in the tree.</summary>
-    public static string PythonPackage => Path.Combine(Output.Parent!.Parent!.Parent!.Parent!.FullName, "python-shim");
+    public static string PythonPackage => Repository.Folder("python-shim");
 
     // Tests run in artifacts/bin/<project>/<flavour>/.
     private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));

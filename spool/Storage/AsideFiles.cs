@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Quickq.Spool.Locking;
 
-namespace Quickq.Spool.Repair;
+namespace Quickq.Spool.Storage;
 
 /// <summary>The names under which a damaged spool is kept, and the steps that put a fresh one in its place.</summary>
 /// <remarks>

@@ -21,7 +21,7 @@ internal static class SqliteFailure
                 $"{folder} is on a read-only file system", "mount it writable, or name another spool; the kernel log says whether the disk is at fault", failure),
             raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new(SpoolFault.Busy, path, "another program kept the database locked",
                 "programs other than Quickq must run as 'flock " + path + ".lock ...'; try later", failure),
-            raw.SQLITE_NOTADB => Schema.SpoolSchema.NotASpool(path),
+            raw.SQLITE_NOTADB => NotASpool(path),
             raw.SQLITE_CORRUPT => new(SpoolFault.Damaged, path, $"the spool {path} is damaged ({failure.Message})",
                 "run 'quickq-spool check --repair'; the agent does so by itself", failure),
             raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM or raw.SQLITE_AUTH => new(SpoolFault.PermissionDenied, path,
@@ -53,4 +53,8 @@ internal static class SqliteFailure
     public static SpoolException DiskFull(string path, Exception? failure = null) => new(SpoolFault.Full, path,
         $"the file system of {Path.GetDirectoryName(path)} is full; nothing was stored",
         "free some space there; delivered messages can be purged ('quickq-spool purge')", failure);
+
+    /// <summary>The refusal of a file that is not a spool.</summary>
+    public static SpoolException NotASpool(string path) => new(SpoolFault.NotASpool, path,
+        $"{path} is not a Quickq spool; it was left as it is", $"name another path with --spool or {SpoolPath.Variable}");
 }

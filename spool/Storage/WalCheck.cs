@@ -1,6 +1,6 @@
 using Quickq.Spool.Locking;
 
-namespace Quickq.Spool.Repair;
+namespace Quickq.Spool.Storage;
 
 /// <summary>Keeps a WAL that lost acknowledged transactions as it is: the next commit would write over what is left of them.</summary>
 internal static class WalCheck

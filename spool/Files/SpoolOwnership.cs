@@ -87,7 +87,7 @@ internal static class SpoolOwnership
     {
         if (!file.IsRegularFile)
         {
-            throw Schema.SpoolSchema.NotASpool(resolved);
+            throw SqliteFailure.NotASpool(resolved);
         }
 
         if (file.Owner != UserAccount.EffectiveId)

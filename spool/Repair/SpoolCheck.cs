@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Quickq.Spool.Inspect;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Repair;
+using Quickq.Spool.Storage;
 
 namespace Quickq.Spool;
 

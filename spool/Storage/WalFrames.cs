@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using Quickq.Spool.Locking;
 
-namespace Quickq.Spool.Repair;
+namespace Quickq.Spool.Storage;
 
 /// <summary>The frames of a write-ahead log (WAL) that hold committed pages, and whether the WAL lost some that were committed.</summary>
 /// <remarks>

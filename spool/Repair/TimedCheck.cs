@@ -1,9 +1,10 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Repair;
+using Quickq.Spool.Storage;
 using SQLitePCL;
 
-namespace Quickq.Spool.Inspect;
+namespace Quickq.Spool.Repair;
 
 /// <summary>SQLite's check of the whole file, given up after a time: it reads a snapshot, and the write-ahead log cannot be cut back meanwhile.</summary>
 internal static class TimedCheck

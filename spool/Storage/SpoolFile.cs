@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Quickq.Spool.Locking;
 using Quickq.Spool.Repair;
 using Quickq.Spool.Schema;
+using Quickq.Spool.Storage;
 using SQLitePCL;
 
 namespace Quickq.Spool;
