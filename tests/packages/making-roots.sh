@@ -18,14 +18,14 @@ make_packages_and_roots() {
   base_root bullseye libssl1.1,libsqlite3-0,libstdc++6
 }
 
-# The packages of version 0.1.0, made from its commit and kept for the next run.
+# The packages of version 0.1.0, made from its commit and kept for the next run. Not within this tree, whose Directory.Build.* the build would read.
 make_release() {
   [ ! -e "$roots/release.done" ] || return 0
-  rm -rf "$roots/release" "$roots/source"
-  git clone --quiet --no-checkout . "$roots/source"
-  git -C "$roots/source" checkout --quiet "$last_release"
-  (cd "$roots/source" && bash packaging/build.sh && bash packaging/package.sh --no-build --fast --output "$roots/release" deb rpm)
-  rm -rf "$roots/source"
+  rm -rf "$roots/release"
+  git clone --quiet --no-checkout . "$work/source"
+  git -C "$work/source" checkout --quiet "$last_release"
+  (cd "$work/source" && bash packaging/build.sh && bash packaging/package.sh --no-build --fast --output "$roots/release" deb rpm)
+  rm -rf "$work/source"
   touch "$roots/release.done"
 }
 
