@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Commands;
@@ -85,38 +84,35 @@ internal static class Program
 
         var help = Options.Help();
         verb.Syntax.Options.Add(help);
-        if (StrictArguments.Read(verb.Syntax, help, typed) is not { } arguments)
+        if (ParsedArguments.Read(verb.Syntax, help, typed) is not { } arguments)
         {
-            HelpText.WriteVerb(streams.Output, verb, help);
+            HelpText.WriteVerb(streams.Output, verb);
             return ExitCode.Done;
         }
 
-        var parsed = verb.Syntax.Parse(arguments.Tokens, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
-        return parsed.Errors is [var error, ..]
-            ? throw CommandException.WrongUse(error.Message, $"see quickq-spool {name} --help")
-            : RunWhereItFits(verb, arguments, parsed, streams);
+        return RunWhereItFits(verb, arguments, streams);
     }
 
     /// <summary>Opens the spool where it is the caller's own, else asks its service.</summary>
-    private static ExitCode RunWhereItFits(Verb verb, StrictArguments typed, ParseResult parsed, StandardStreams streams)
+    private static ExitCode RunWhereItFits(Verb verb, ParsedArguments typed, StandardStreams streams)
     {
         if (streams.IsServed)
         {
             return typed.FirstOf(Options.SpoolName, Options.DirectName, Options.ServiceName, "--socket") is { } chosen
                 ? throw CommandException.WrongUse($"{chosen} does not go with a command that the spool service runs", "leave it out: the service has one spool")
-                : verb.Run(parsed, streams);
+                : verb.Run(typed, streams);
         }
 
         if (verb.IsService || Locate(verb, typed) is not { IsDirect: false } service)
         {
-            return verb.Run(parsed, streams);
+            return verb.Run(typed, streams);
         }
 
         ExitCode RunThere() => RemoteCommand.Run(service, verb, typed, streams);
-        return verb.RunThroughService is { } run ? run(parsed, new ServedSpool(service, RunThere), streams) : RunThere();
+        return verb.RunThroughService is { } run ? run(typed, new ServedSpool(service, RunThere), streams) : RunThere();
     }
 
-    private static SpoolLocation Locate(Verb verb, StrictArguments typed)
+    private static SpoolLocation Locate(Verb verb, ParsedArguments typed)
     {
         var (direct, service) = (typed.Has(Options.DirectName), typed.Has(Options.ServiceName));
         return direct && service

@@ -43,10 +43,10 @@ internal static class Values
         : throw CommandException.WrongUse($"{option} '{text}' is not a whole number from {least} to {most}");
 
     /// <summary>Pairs such as <c>k=v</c>: the name ends at the first <c>=</c>, the value may be empty.</summary>
-    public static IReadOnlyList<KeyValuePair<string, string>> Pairs(string option, string[]? texts)
+    public static IReadOnlyList<KeyValuePair<string, string>> Pairs(string option, IReadOnlyList<string> texts)
     {
         var pairs = new List<KeyValuePair<string, string>>();
-        foreach (var text in texts ?? [])
+        foreach (var text in texts)
         {
             var equals = text.IndexOf('=');
             if (equals < 1)

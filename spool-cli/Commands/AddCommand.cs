@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.Spool.Service;
 using Quickq.SpoolCli.CommandLine;
@@ -39,54 +38,57 @@ internal sealed class AddCommand
 
     private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(30);
 
-    private readonly Argument<string[]> _message = new("MESSAGE") { Arity = ArgumentArity.ZeroOrMore, HelpName = "[MESSAGE]", Description = "the payload" };
-    private readonly Option<string?> _file = Options.Value("--file", "F", "read the payload from F ('-' for standard input)");
-    private readonly Option<string?> _topic = Options.Value("--topic", "KEY", "the topic (routing key), or a template of it", "-t");
-    private readonly Option<bool> _ssec = Options.Flag("--ssec", "derive the SSEC's nine-word topic from the JSON payload");
-    private readonly Option<string?> _exchange = Options.Value("--exchange", "NAME", "the exchange (default: each server's own)", "-x");
-    private readonly Option<string[]?> _metadata = Options.Repeated("--metadata", "K=V", "put a member into the JSON object; may be repeated", "-m");
-    private readonly Option<string[]?> _header = Options.Repeated("--header", "K=V", "set an AMQP header; may be repeated", "-H");
-    private readonly Option<bool> _json = Options.Json("refuse a payload that is not JSON");
-    private readonly Option<string?> _contentType = Options.Value("--content-type", "TYPE", "default: application/json for a JSON object or array, else application/octet-stream");
-    private readonly Option<string?> _ttl = Options.Value("--ttl", "DURATION", "give up what is not sent after this time (default: never)");
-    private readonly Option<string?> _priority = Options.Value("--priority", "N", "AMQP priority, 0 to 255");
-    private readonly Option<bool> _transient = Options.Flag("--transient", "let a broker lose it when it restarts (delivery mode 1)");
-    private readonly Option<string?> _id = Options.Value("--id", "ID", "an id of your own; the same id and content again stores nothing");
-    private readonly Option<bool> _lines = Options.Flag("--lines", "one message a line, stored as they come in");
-    private readonly Option<string?> _wait = Options.OptionalValue("--wait", "30s", "wait until every server has it (value only after '=')");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _file = Options.Value("--file", "F", "read the payload from F ('-' for standard input)");
+    private readonly Option _topic = Options.Value("--topic", "KEY", "the topic (routing key), or a template of it", "-t");
+    private readonly Option _ssec = Options.Flag("--ssec", "derive the SSEC's nine-word topic from the JSON payload");
+    private readonly Option _exchange = Options.Value("--exchange", "NAME", "the exchange (default: each server's own)", "-x");
+    private readonly Option _metadata = Options.Repeated("--metadata", "K=V", "put a member into the JSON object; may be repeated", "-m");
+    private readonly Option _header = Options.Repeated("--header", "K=V", "set an AMQP header; may be repeated", "-H");
+    private readonly Option _json = Options.Json("refuse a payload that is not JSON");
+    private readonly Option _contentType = Options.Value("--content-type", "TYPE", "default: application/json for a JSON object or array, else application/octet-stream");
+    private readonly Option _ttl = Options.Value("--ttl", "DURATION", "give up what is not sent after this time (default: never)");
+    private readonly Option _priority = Options.Value("--priority", "N", "AMQP priority, 0 to 255");
+    private readonly Option _transient = Options.Flag("--transient", "let a broker lose it when it restarts (delivery mode 1)");
+    private readonly Option _id = Options.Value("--id", "ID", "an id of your own; the same id and content again stores nothing");
+    private readonly Option _lines = Options.Flag("--lines", "one message a line, stored as they come in");
+    private readonly Option _wait = Options.OptionalValue("--wait", "30s", "wait until every server has it (value only after '=')");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var add = new AddCommand();
         var syntax = new Command("add", "stores a message, to be delivered to every server; prints its id")
         {
-            add._message, add._file, add._topic, add._ssec, add._exchange, add._metadata, add._header, add._json, add._contentType,
-            add._ttl, add._priority, add._transient, add._id, add._lines, add._wait, add._spool,
+            Arguments = "[MESSAGE]",
+            Options =
+            {
+                add._file, add._topic, add._ssec, add._exchange, add._metadata, add._header, add._json, add._contentType,
+                add._ttl, add._priority, add._transient, add._id, add._lines, add._wait, add._spool,
+            },
         };
         return new Verb(syntax, Details, add.Run) { RunThroughService = add.RunThroughService, StoresMessages = true };
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         return Run(typed, streams, () => OpenTelling(path, streams), (_, ids, timeout) => new DeliveryWait(streams).Run(path, ids, timeout));
     }
 
-    private ExitCode RunThroughService(ParseResult typed, ServedSpool spool, StandardStreams streams) => Run(
+    private ExitCode RunThroughService(ParsedArguments typed, ServedSpool spool, StandardStreams streams) => Run(
         typed, streams, () => new SpoolClient(spool.Location), (client, ids, timeout) => new DeliveryWait(streams).Run(client, ids, timeout));
 
-    private ExitCode Run<T>(ParseResult typed, StandardStreams streams, Func<T> open, Func<T, IReadOnlyList<string>, TimeSpan, ExitCode> waitFor)
+    private ExitCode Run<T>(ParsedArguments typed, StandardStreams streams, Func<T> open, Func<T, IReadOnlyList<string>, TimeSpan, ExitCode> waitFor)
         where T : ISpoolProducer
     {
         var recipe = ReadRecipe(typed, streams);
-        TimeSpan? wait = typed.GetResult(_wait) is null ? null
-            : typed.GetValue(_wait) is { } text ? Values.Duration("--wait", text)
+        TimeSpan? wait = !typed.Has(_wait) ? null
+            : typed.ValueOf(_wait) is { } text ? Values.Duration("--wait", text)
             : DefaultWait;
         var message = OnlyMessage(typed);
-        if (typed.GetValue(_lines))
+        if (typed.Has(_lines))
         {
-            var input = PayloadInput.Open(typed.GetValue(_file), streams);
+            var input = PayloadInput.Open(typed.ValueOf(_file), streams);
             using var stop = new StopSignal();
             using var lines = open();
             var intake = new LineIntake(lines, recipe, streams, keepIds: wait is not null);
@@ -102,54 +104,54 @@ internal sealed class AddCommand
         return wait is { } timeout ? waitFor(spool, [id], timeout) : ExitCode.Done;
     }
 
-    private MessageRecipe ReadRecipe(ParseResult typed, StandardStreams streams) => new()
+    private MessageRecipe ReadRecipe(ParsedArguments typed, StandardStreams streams) => new()
     {
-        Topic = TopicTemplate.Parse(typed.GetValue(_topic) ?? ""),
+        Topic = TopicTemplate.Parse(typed.ValueOf(_topic) ?? ""),
         Ssec = SsecTopicsIfWanted(typed, streams),
-        Exchange = typed.GetValue(_exchange),
-        Id = typed.GetValue(_id),
-        Metadata = Values.Pairs("--metadata", typed.GetValue(_metadata)),
-        Headers = Values.Pairs("--header", typed.GetValue(_header)) is { Count: > 0 } headers
+        Exchange = typed.ValueOf(_exchange),
+        Id = typed.ValueOf(_id),
+        Metadata = Values.Pairs("--metadata", typed.ValuesOf(_metadata)),
+        Headers = Values.Pairs("--header", typed.ValuesOf(_header)) is { Count: > 0 } headers
             ? headers.ToDictionary(pair => pair.Key, pair => (object?)pair.Value, StringComparer.Ordinal)
             : null,
-        MustBeJson = typed.GetValue(_json),
-        ContentType = typed.GetValue(_contentType),
-        TimeToLive = Values.PositiveDuration("--ttl", typed.GetValue(_ttl)),
-        Priority = (byte?)Values.Whole("--priority", typed.GetValue(_priority), 0, 255),
-        Transient = typed.GetValue(_transient),
+        MustBeJson = typed.Has(_json),
+        ContentType = typed.ValueOf(_contentType),
+        TimeToLive = Values.PositiveDuration("--ttl", typed.ValueOf(_ttl)),
+        Priority = (byte?)Values.Whole("--priority", typed.ValueOf(_priority), 0, 255),
+        Transient = typed.Has(_transient),
     };
 
-    private SsecTopics? SsecTopicsIfWanted(ParseResult typed, StandardStreams streams) => !typed.GetValue(_ssec) ? null
-        : typed.GetValue(_topic) is null ? new SsecTopics(streams.Error)
+    private SsecTopics? SsecTopicsIfWanted(ParsedArguments typed, StandardStreams streams) => !typed.Has(_ssec) ? null
+        : typed.ValueOf(_topic) is null ? new SsecTopics(streams.Error)
         : throw CommandException.WrongUse("both --topic and --ssec are given", "--ssec makes the topic from the payload; give one of them");
 
-    private string? OnlyMessage(ParseResult typed)
+    private string? OnlyMessage(ParsedArguments typed)
     {
-        var messages = typed.GetValue(_message) ?? [];
-        var sources = messages.Length > 0 ? "MESSAGE" : typed.GetValue(_file) is not null ? "--file" : "standard input";
-        if (messages.Length > 1)
+        var messages = typed.Arguments;
+        var sources = messages.Count > 0 ? "MESSAGE" : typed.ValueOf(_file) is not null ? "--file" : "standard input";
+        if (messages.Count > 1)
         {
-            throw CommandException.WrongUse($"{messages.Length} messages are given, add takes one", "put quotes around it, or give one message a line with --lines");
+            throw CommandException.WrongUse($"{messages.Count} messages are given, add takes one", "put quotes around it, or give one message a line with --lines");
         }
 
-        if (messages.Length == 1 && typed.GetValue(_file) is not null)
+        if (messages.Count == 1 && typed.ValueOf(_file) is not null)
         {
             throw CommandException.WrongUse("both MESSAGE and --file are given", "give one of them");
         }
 
-        if (typed.GetValue(_lines) && (messages.Length == 1 || typed.GetValue(_id) is not null))
+        if (typed.Has(_lines) && (messages.Count == 1 || typed.ValueOf(_id) is not null))
         {
             throw CommandException.WrongUse(
-                $"--lines does not go with {(messages.Length == 1 ? sources : "--id")}",
-                messages.Length == 1 ? "lines come from standard input or --file" : "each message has an id of its own");
+                $"--lines does not go with {(messages.Count == 1 ? sources : "--id")}",
+                messages.Count == 1 ? "lines come from standard input or --file" : "each message has an id of its own");
         }
 
-        return messages.Length == 1 ? messages[0] : null;
+        return messages.Count == 1 ? messages[0] : null;
     }
 
-    private ReadOnlyMemory<byte> ReadPayload(string? message, ParseResult typed, StandardStreams streams) => message is not null
+    private ReadOnlyMemory<byte> ReadPayload(string? message, ParsedArguments typed, StandardStreams streams) => message is not null
         ? StandardStreams.Utf8.GetBytes(message)
-        : PayloadInput.ReadToEnd(PayloadInput.Open(typed.GetValue(_file), streams), streams.IsServed ? Frame.MaxLength : PayloadInput.MaxBytes);
+        : PayloadInput.ReadToEnd(PayloadInput.Open(typed.ValueOf(_file), streams), streams.IsServed ? Frame.MaxLength : PayloadInput.MaxBytes);
 
     private static SpoolWriter OpenTelling(string path, StandardStreams streams)
     {

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -12,19 +11,18 @@ internal sealed class ChangeCommand
     private const int NoLimit = int.MaxValue - 1;
 
     private readonly OperatorAct _act;
-    private readonly Argument<string[]> _ids = MessageIds.Argument("[ID...]", "the messages; or choose them by the options below");
     private readonly FilterOptions _filter = new("all");
-    private readonly Option<bool> _all = Options.Flag("--all", "every message that the verb can change");
-    private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
-    private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _all = Options.Flag("--all", "every message that the verb can change");
+    private readonly Option _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
+    private readonly Option _spool = Options.Spool();
 
     private ChangeCommand(OperatorAct act) => _act = act;
 
     public static Verb Create(OperatorAct act)
     {
         var change = new ChangeCommand(act);
-        var syntax = new Command(act.Name, Summary(act)) { change._ids };
+        var syntax = new Command(act.Name, Summary(act)) { Arguments = "[ID...]" };
         change._filter.AddTo(syntax);
         foreach (var option in (ReadOnlySpan<Option>)[change._all, change._dryRun, change._yes, change._spool])
         {
@@ -81,21 +79,21 @@ internal sealed class ChangeCommand
 
     private static string Or(IReadOnlyList<string> states) => states.Count == 1 ? states[0] : $"{string.Join(", ", states.SkipLast(1))} or {states[^1]}";
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var filter = _filter.Read(typed, streams.Clock, NoLimit);
         var ids = ResolveIds(typed, path, filter);
         using var spool = SpoolOperator.Open(path);
         OperatorReport Apply(bool dryRun) => ids.Count > 0 ? spool.Apply(_act, ids, filter.Server, dryRun) : spool.Apply(_act, filter, dryRun);
 
-        if (typed.GetValue(_dryRun))
+        if (typed.Has(_dryRun))
         {
             Tell(streams, Apply(dryRun: true), dryRun: true);
             return ExitCode.Done;
         }
 
-        if (ids.Count == 0 && !typed.GetValue(_yes) && streams.InputIsTerminal && Apply(dryRun: true) is { Messages: > 1 } plan
+        if (ids.Count == 0 && !typed.Has(_yes) && streams.InputIsTerminal && Apply(dryRun: true) is { Messages: > 1 } plan
             && !Question.IsAnsweredYes(streams, $"{_act.Name} {Deliveries(plan)}?"))
         {
             return ExitCode.TryLater;
@@ -105,17 +103,17 @@ internal sealed class ChangeCommand
         return ExitCode.Done;
     }
 
-    private List<string> ResolveIds(ParseResult typed, string path, MessageFilter filter)
+    private List<string> ResolveIds(ParsedArguments typed, string path, MessageFilter filter)
     {
-        var given = typed.GetValue(_ids) ?? [];
+        var given = typed.Arguments;
         var byFilter = filter.State is not null || filter.TopicPattern is not null || filter.Since is not null || filter.Until is not null
-            || filter.Limit != NoLimit || typed.GetValue(_all);
-        if (given.Length > 0 && byFilter)
+            || filter.Limit != NoLimit || typed.Has(_all);
+        if (given.Count > 0 && byFilter)
         {
             throw CommandException.WrongUse("either IDs or options that choose messages, not both", $"only --server goes with IDs; see quickq-spool {_act.Name} --help");
         }
 
-        if (given.Length == 0 && !byFilter && filter.Server is null)
+        if (given.Count == 0 && !byFilter && filter.Server is null)
         {
             throw CommandException.WrongUse($"{_act.Name} needs IDs, or options that choose messages", $"--all means every message; see quickq-spool {_act.Name} --help");
         }

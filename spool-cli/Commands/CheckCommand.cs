@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -31,28 +30,28 @@ internal sealed class CheckCommand
         input/output error; 75 locked too long, or no room for the repair; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly Option<bool> _json = Options.Json("for programs: one JSON object (docs/cli.md)");
-    private readonly Option<bool> _repair = Options.Flag("--repair", "save what can be read of a damaged spool into a fresh one");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _json = Options.Json("for programs: one JSON object (docs/cli.md)");
+    private readonly Option _repair = Options.Flag("--repair", "save what can be read of a damaged spool into a fresh one");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var check = new CheckCommand();
-        return new Verb(new Command("check", "looks whether the spool is sound") { check._repair, check._json, check._spool }, Details, check.Run);
+        return new Verb(new Command("check", "looks whether the spool is sound") { Options = { check._repair, check._json, check._spool } }, Details, check.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
-        var repaired = typed.GetValue(_repair) ? SpoolRepair.Run(path) : null;
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
+        var repaired = typed.Has(_repair) ? SpoolRepair.Run(path) : null;
         var findings = SpoolCheck.Run(path);
-        if (typed.GetValue(_json))
+        if (typed.Has(_json))
         {
             Json.WriteLine(streams.Output, CheckJson.From(path, findings, repaired));
         }
         else
         {
-            if (typed.GetValue(_repair))
+            if (typed.Has(_repair))
             {
                 streams.Output.Write($"{SafeText.OneLine(RepairText.Of(repaired))}\n\n");
             }

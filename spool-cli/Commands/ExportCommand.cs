@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -30,7 +29,7 @@ internal sealed class ExportCommand
         """;
 
     private readonly FilterOptions _filter = new("all");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
@@ -41,10 +40,10 @@ internal sealed class ExportCommand
         return new Verb(syntax, Details, export.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
         var filter = _filter.Read(typed, streams.Clock, int.MaxValue - 1);
-        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
         ServerNames.Require(reader, filter.Server);
         var line = new MessageLineWriter(streams.RawOutput);
         long skipped = 0;

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 
@@ -8,12 +7,12 @@ namespace Quickq.SpoolCli.Commands;
 /// <param name="usualLimit">How many when <c>--limit</c> is not given: "100", "all".</param>
 internal sealed class FilterOptions(string usualLimit)
 {
-    private readonly Option<string?> _server = Options.Value("--server", "NAME", "only messages for this server");
-    private readonly Option<string?> _state = Options.Value("--state", "STATE", "only messages in this state (see 'status --help')");
-    private readonly Option<string?> _topic = Options.Value("--topic", "PATTERN", "only topics that match", "-t");
-    private readonly Option<string?> _since = Options.Value("--since", "TIME", "only what was accepted at this time or later");
-    private readonly Option<string?> _until = Options.Value("--until", "TIME", "only what was accepted before this time");
-    private readonly Option<string?> _limit = Options.Value("--limit", "N", $"at most so many, the newest (default: {usualLimit})");
+    private readonly Option _server = Options.Value("--server", "NAME", "only messages for this server");
+    private readonly Option _state = Options.Value("--state", "STATE", "only messages in this state (see 'status --help')");
+    private readonly Option _topic = Options.Value("--topic", "PATTERN", "only topics that match", "-t");
+    private readonly Option _since = Options.Value("--since", "TIME", "only what was accepted at this time or later");
+    private readonly Option _until = Options.Value("--until", "TIME", "only what was accepted before this time");
+    private readonly Option _limit = Options.Value("--limit", "N", $"at most so many, the newest (default: {usualLimit})");
 
     public void AddTo(Command command)
     {
@@ -23,13 +22,13 @@ internal sealed class FilterOptions(string usualLimit)
         }
     }
 
-    public MessageFilter Read(ParseResult typed, TimeProvider clock, int defaultLimit) => new()
+    public MessageFilter Read(ParsedArguments typed, TimeProvider clock, int defaultLimit) => new()
     {
-        Server = typed.GetValue(_server),
-        State = Values.State("--state", typed.GetValue(_state)),
-        TopicPattern = typed.GetValue(_topic),
-        Since = Values.Instant("--since", typed.GetValue(_since), clock),
-        Until = Values.Instant("--until", typed.GetValue(_until), clock),
-        Limit = Values.Whole("--limit", typed.GetValue(_limit), 1, int.MaxValue - 1) ?? defaultLimit,
+        Server = typed.ValueOf(_server),
+        State = Values.State("--state", typed.ValueOf(_state)),
+        TopicPattern = typed.ValueOf(_topic),
+        Since = Values.Instant("--since", typed.ValueOf(_since), clock),
+        Until = Values.Instant("--until", typed.ValueOf(_until), clock),
+        Limit = Values.Whole("--limit", typed.ValueOf(_limit), 1, int.MaxValue - 1) ?? defaultLimit,
     };
 }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Intake;
@@ -28,20 +27,20 @@ internal sealed class ImportCommand
         (full, locked, stopped by a signal); 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly Option<string?> _file = Options.Value("--file", "F", "read from F ('-' for standard input)");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _file = Options.Value("--file", "F", "read from F ('-' for standard input)");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var import = new ImportCommand();
-        return new Verb(new Command("import", "stores messages that export wrote") { import._file, import._spool }, Details, import.Run) { StoresMessages = true };
+        return new Verb(new Command("import", "stores messages that export wrote") { Options = { import._file, import._spool } }, Details, import.Run) { StoresMessages = true };
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var input = PayloadInput.Open(typed.GetValue(_file), streams);
+        var input = PayloadInput.Open(typed.ValueOf(_file), streams);
         using var stop = new StopSignal();
-        using var writer = SpoolWriter.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        using var writer = SpoolWriter.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
         var import = new MessageImport(writer);
         import.Run(input, stop);
         writer.CheckpointIfAlone(isLast: true);

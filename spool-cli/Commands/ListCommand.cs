@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -25,8 +24,8 @@ internal sealed class ListCommand
         """;
 
     private readonly FilterOptions _filter = new("100");
-    private readonly Option<bool> _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
@@ -38,12 +37,12 @@ internal sealed class ListCommand
         return new Verb(syntax, Details, list.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
         var filter = _filter.Read(typed, streams.Clock, defaultLimit: 100);
-        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
         ServerNames.Require(reader, filter.Server);
-        if (typed.GetValue(_json))
+        if (typed.Has(_json))
         {
             foreach (var message in reader.List(filter))
             {

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 
@@ -7,9 +6,6 @@ namespace Quickq.SpoolCli.Commands;
 /// <summary>Finds the messages that ids name: an exact match first, then a unique prefix.</summary>
 internal static class MessageIds
 {
-    public static Argument<string[]> Argument(string shown, string description) =>
-        new("ID") { Arity = ArgumentArity.ZeroOrMore, HelpName = shown, Description = description };
-
     /// <summary>The whole id; 66 when no message has it, 64 when several begin with it.</summary>
     public static string Resolve(SpoolReader reader, string idOrPrefix)
     {
@@ -24,7 +20,7 @@ internal static class MessageIds
     }
 
     /// <summary>At least one id, as typed.</summary>
-    public static string[] Required(string[]? typed, string verb) => typed is { Length: > 0 }
+    public static IReadOnlyList<string> Required(IReadOnlyList<string> typed, string verb) => typed is { Count: > 0 }
         ? typed
         : throw CommandException.WrongUse($"{verb} needs an ID", $"quickq-spool {verb} ID; 'quickq-spool list' shows them");
 }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Streams;
@@ -9,8 +8,7 @@ namespace Quickq.SpoolCli.Commands;
 internal sealed class PauseCommand
 {
     private readonly bool _pause;
-    private readonly Argument<string[]> _server = new("SERVER") { Arity = ArgumentArity.ZeroOrMore, HelpName = "SERVER", Description = "the server's name" };
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _spool = Options.Spool();
 
     private PauseCommand(bool pause) => _pause = pause;
 
@@ -19,7 +17,7 @@ internal sealed class PauseCommand
     public static Verb Create(bool pause)
     {
         var command = new PauseCommand(pause);
-        var syntax = new Command(command.Name, pause ? "stops forwarding to one server" : "starts forwarding to one server again") { command._server, command._spool };
+        var syntax = new Command(command.Name, pause ? "stops forwarding to one server" : "starts forwarding to one server again") { Arguments = "SERVER", Options = { command._spool } };
         return new Verb(syntax, Details(command.Name), command.Run);
     }
 
@@ -34,14 +32,14 @@ internal sealed class PauseCommand
         75 locked too long; 77 no permission; 78 spool of a newer version.
         """;
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        if (typed.GetValue(_server) is not [var server])
+        if (typed.Arguments is not [var server])
         {
             throw CommandException.WrongUse($"{Name} needs the name of one server", $"quickq-spool {Name} SERVER; 'quickq-spool status' shows the names");
         }
 
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         using (var reader = SpoolReader.Open(path))
         {
             ServerNames.Require(reader, server);

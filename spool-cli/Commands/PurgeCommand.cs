@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -24,33 +23,30 @@ internal sealed class PurgeCommand
         error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly Option<string?> _olderThan = Options.Value("--older-than", "TIME", "only what was settled before this time; must be given");
-    private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
-    private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _olderThan = Options.Value("--older-than", "TIME", "only what was settled before this time; must be given");
+    private readonly Option _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var purge = new PurgeCommand();
-        var syntax = new Command("purge", "removes messages that every server is done with")
-        {
-            purge._olderThan, purge._dryRun, purge._yes, purge._spool,
-        };
+        var syntax = new Command("purge", "removes messages that every server is done with") { Options = { purge._olderThan, purge._dryRun, purge._yes, purge._spool } };
         return new Verb(syntax, Details, purge.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var before = Values.Instant("--older-than", typed.GetValue(_olderThan), streams.Clock)
+        var before = Values.Instant("--older-than", typed.ValueOf(_olderThan), streams.Clock)
             ?? throw CommandException.WrongUse("purge needs an age", "quickq-spool purge --older-than 1d; 0s means everything that is settled");
-        using var spool = SpoolOperator.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
-        if (typed.GetValue(_dryRun))
+        using var spool = SpoolOperator.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
+        if (typed.Has(_dryRun))
         {
             Tell(streams, spool.Purge(before, dryRun: true), dryRun: true);
             return ExitCode.Done;
         }
 
-        if (!typed.GetValue(_yes) && streams.InputIsTerminal && spool.Purge(before, dryRun: true) is { Messages: > 0 } plan
+        if (!typed.Has(_yes) && streams.InputIsTerminal && spool.Purge(before, dryRun: true) is { Messages: > 0 } plan
             && !Question.IsAnsweredYes(streams, $"remove {Printable.Count(plan.Messages, "settled message")} for good?"))
         {
             return ExitCode.TryLater;

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -28,40 +27,37 @@ internal sealed class ReplayCommand
         input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly Option<string?> _server = Options.Value("--server", "NAME", "the server that gets the messages; must be given");
-    private readonly Option<string?> _since = Options.Value("--since", "TIME", "only what was confirmed at this time or later");
-    private readonly Option<string?> _until = Options.Value("--until", "TIME", "only what was confirmed before this time");
-    private readonly Option<bool> _dryRun = Options.Flag("--dry-run", "only say how many it would be");
-    private readonly Option<bool> _yes = Options.Flag("--yes", "do not ask, however many they are");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _server = Options.Value("--server", "NAME", "the server that gets the messages; must be given");
+    private readonly Option _since = Options.Value("--since", "TIME", "only what was confirmed at this time or later");
+    private readonly Option _until = Options.Value("--until", "TIME", "only what was confirmed before this time");
+    private readonly Option _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var replay = new ReplayCommand();
-        var syntax = new Command("replay", "sends delivered messages to one server again, or fills a new one")
-        {
-            replay._server, replay._since, replay._until, replay._dryRun, replay._yes, replay._spool,
-        };
+        var syntax = new Command("replay", "sends delivered messages to one server again, or fills a new one") { Options = { replay._server, replay._since, replay._until, replay._dryRun, replay._yes, replay._spool } };
         return new Verb(syntax, Details, replay.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var server = typed.GetValue(_server) ?? throw CommandException.WrongUse("replay needs the server that gets the messages", "quickq-spool replay --server NAME");
-        var since = Values.Instant("--since", typed.GetValue(_since), streams.Clock);
-        var until = Values.Instant("--until", typed.GetValue(_until), streams.Clock);
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var server = typed.ValueOf(_server) ?? throw CommandException.WrongUse("replay needs the server that gets the messages", "quickq-spool replay --server NAME");
+        var since = Values.Instant("--since", typed.ValueOf(_since), streams.Clock);
+        var until = Values.Instant("--until", typed.ValueOf(_until), streams.Clock);
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var active = IsActive(path, server);
         using var spool = SpoolOperator.Open(path);
         ReplayReport Replay(bool dryRun) => spool.Replay(server, since, until, dryRun);
 
-        if (typed.GetValue(_dryRun))
+        if (typed.Has(_dryRun))
         {
             Tell(streams.Output, Replay(dryRun: true), server, dryRun: true);
             return ExitCode.Done;
         }
 
-        if (!typed.GetValue(_yes) && streams.InputIsTerminal && Replay(dryRun: true) is var plan && plan.Again + plan.Created > 0
+        if (!typed.Has(_yes) && streams.InputIsTerminal && Replay(dryRun: true) is var plan && plan.Again + plan.Created > 0
             && !Question.IsAnsweredYes(streams, $"replay {Printable.Count(plan.Again + plan.Created, "message")} to {server}?"))
         {
             return ExitCode.TryLater;

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Runtime.InteropServices;
 using Quickq.Spool;
 using Quickq.Spool.Locking;
@@ -28,23 +27,23 @@ internal sealed class ServeCommand
         serves there; 78 no such group.
         """;
 
-    private readonly Option<string?> _socket = Options.Value("--socket", "PATH",
+    private readonly Option _socket = Options.Value("--socket", "PATH",
         "the socket to listen on (default: $QUICKQ_SOCKET, else /run/quickq/spool.sock, or spool.sock beside another spool)");
-    private readonly Option<string?> _group = Options.Value("--group", "G", "whose members may add messages and look");
-    private readonly Option<string?> _adminGroup = Options.Value("--admin-group", "G", "whose members may change things too");
-    private readonly Option<string?> _idle = Options.Value("--idle", "DURATION", "end when nobody was connected for so long (default: never)");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _group = Options.Value("--group", "G", "whose members may add messages and look");
+    private readonly Option _adminGroup = Options.Value("--admin-group", "G", "whose members may change things too");
+    private readonly Option _idle = Options.Value("--idle", "DURATION", "end when nobody was connected for so long (default: never)");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var serve = new ServeCommand();
-        var syntax = new Command("serve", "run the spool service") { serve._socket, serve._group, serve._adminGroup, serve._idle, serve._spool };
+        var syntax = new Command("serve", "run the spool service") { Options = { serve._socket, serve._group, serve._adminGroup, serve._idle, serve._spool } };
         return new Verb(syntax, Details, serve.Run) { IsService = true };
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        string named = SpoolPath.Resolve(typed.GetValue(_spool)), spool = SpoolPath.FollowLinks(named);
+        string named = SpoolPath.Resolve(typed.ValueOf(_spool)), spool = SpoolPath.FollowLinks(named);
         if (FileStatus.Find(spool, out _) is { IsFolder: true })
         {
             throw new CommandException(ExitCode.CannotCreate, $"the spool {spool} is a folder", $"name a file in it: --spool {Path.Combine(spool, "spool.db")}");
@@ -52,13 +51,13 @@ internal sealed class ServeCommand
 
         var access = new AccessRules(
             UserAccount.EffectiveId,
-            AccountNames.Group("--group", typed.GetValue(_group)),
-            AccountNames.Group("--admin-group", typed.GetValue(_adminGroup)));
+            AccountNames.Group("--group", typed.ValueOf(_group)),
+            AccountNames.Group("--admin-group", typed.ValueOf(_adminGroup)));
         var options = new ServerOptions(
             spool,
-            typed.GetValue(_socket) is { Length: > 0 } socket ? Path.GetFullPath(socket) : new SpoolLocator().SocketFor(spool),
+            typed.ValueOf(_socket) is { Length: > 0 } socket ? Path.GetFullPath(socket) : new SpoolLocator().SocketFor(spool),
             access,
-            Values.PositiveDuration("--idle", typed.GetValue(_idle)))
+            Values.PositiveDuration("--idle", typed.ValueOf(_idle)))
         {
             SpoolAsNamed = Path.Combine(SpoolPath.FollowLinks(Path.GetDirectoryName(named) ?? "/"), Path.GetFileName(named)),
         };

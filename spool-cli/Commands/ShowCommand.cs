@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -21,35 +20,34 @@ internal sealed class ShowCommand
         78 spool of a newer version.
         """;
 
-    private readonly Argument<string[]> _id = MessageIds.Argument("ID", "the message");
-    private readonly Option<bool> _body = Options.Flag("--body", "write only the body, byte for byte");
-    private readonly Option<bool> _json = Options.Json("for programs: one JSON object (docs/cli.md)");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _body = Options.Flag("--body", "write only the body, byte for byte");
+    private readonly Option _json = Options.Json("for programs: one JSON object (docs/cli.md)");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var show = new ShowCommand();
-        var syntax = new Command("show", "shows everything about one message") { show._id, show._body, show._json, show._spool };
+        var syntax = new Command("show", "shows everything about one message") { Arguments = "ID", Options = { show._body, show._json, show._spool } };
         return new Verb(syntax, Details, show.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var ids = MessageIds.Required(typed.GetValue(_id), "show");
-        if (ids.Length > 1 || (typed.GetValue(_body) && typed.GetValue(_json)))
+        var ids = MessageIds.Required(typed.Arguments, "show");
+        if (ids.Count > 1 || (typed.Has(_body) && typed.Has(_json)))
         {
             throw CommandException.WrongUse(
-                ids.Length > 1 ? "show takes one ID" : "--body and --json do not go together",
-                ids.Length > 1 ? "'quickq-spool status ID...' takes several" : "give one of them");
+                ids.Count > 1 ? "show takes one ID" : "--body and --json do not go together",
+                ids.Count > 1 ? "'quickq-spool status ID...' takes several" : "give one of them");
         }
 
-        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.GetValue(_spool)));
+        using var reader = SpoolReader.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
         var message = reader.ReadMessage(MessageIds.Resolve(reader, ids[0])) ?? throw CommandException.NoInput($"there is no message '{ids[0]}' in the spool");
-        if (typed.GetValue(_body))
+        if (typed.Has(_body))
         {
             streams.RawOutput.Write(message.Body);
         }
-        else if (typed.GetValue(_json))
+        else if (typed.Has(_json))
         {
             Json.WriteLine(streams.Output, StoredMessageJson.From(message));
         }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Output;
@@ -30,28 +29,24 @@ internal sealed class StatusCommand
 
     private static readonly TimeSpan DefaultInterval = TimeSpan.FromSeconds(2);
 
-    private readonly Argument<string[]> _ids = MessageIds.Argument("[ID...]", "messages to tell about (default: the whole spool)");
-    private readonly Option<string?> _watch = Options.OptionalValue("--watch", "2s", "repeat until Ctrl-C (value only after '=')");
-    private readonly Option<bool> _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _watch = Options.OptionalValue("--watch", "2s", "repeat until Ctrl-C (value only after '=')");
+    private readonly Option _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var status = new StatusCommand();
-        var syntax = new Command("status", "shows every server's connection and backlog, or what became of a message")
-        {
-            status._ids, status._watch, status._json, status._spool,
-        };
+        var syntax = new Command("status", "shows every server's connection and backlog, or what became of a message") { Arguments = "[ID...]", Options = { status._watch, status._json, status._spool } };
         return new Verb(syntax, Details, status.Run);
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var interval = Values.PositiveDuration("--watch", typed.GetValue(_watch)) ?? DefaultInterval;
-        var ids = typed.GetValue(_ids) ?? [];
-        var json = typed.GetValue(_json);
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
-        if (typed.GetResult(_watch) is null)
+        var interval = Values.PositiveDuration("--watch", typed.ValueOf(_watch)) ?? DefaultInterval;
+        var ids = typed.Arguments;
+        var json = typed.Has(_json);
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
+        if (!typed.Has(_watch))
         {
             Show(path, ids, json, streams, streams.Output);
             return ExitCode.Done;
@@ -61,10 +56,10 @@ internal sealed class StatusCommand
         return screen.Repeat(interval, output => Show(path, ids, json, streams, output));
     }
 
-    private static void Show(string path, string[] ids, bool json, StandardStreams streams, TextWriter output)
+    private static void Show(string path, IReadOnlyList<string> ids, bool json, StandardStreams streams, TextWriter output)
     {
         using var reader = SpoolReader.Open(path);
-        if (ids.Length > 0)
+        if (ids.Count > 0)
         {
             ShowMessages(reader, ids, json, streams, output);
             return;
@@ -81,7 +76,7 @@ internal sealed class StatusCommand
         }
     }
 
-    private static void ShowMessages(SpoolReader reader, string[] ids, bool json, StandardStreams streams, TextWriter output)
+    private static void ShowMessages(SpoolReader reader, IReadOnlyList<string> ids, bool json, StandardStreams streams, TextWriter output)
     {
         var found = new List<MessageStatus>();
         CommandException? unknown = null;

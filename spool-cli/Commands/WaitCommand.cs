@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.Spool;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Streams;
@@ -22,21 +21,20 @@ internal sealed class WaitCommand
         use; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly Argument<string[]> _ids = MessageIds.Argument("ID...", "the messages");
-    private readonly Option<string?> _timeout = Options.Value("--timeout", "DURATION", "give up after this time (default: never)");
-    private readonly Option<string?> _spool = Options.Spool();
+    private readonly Option _timeout = Options.Value("--timeout", "DURATION", "give up after this time (default: never)");
+    private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var wait = new WaitCommand();
-        var syntax = new Command("wait", "waits until every server has the messages") { wait._ids, wait._timeout, wait._spool };
+        var syntax = new Command("wait", "waits until every server has the messages") { Arguments = "ID...", Options = { wait._timeout, wait._spool } };
         return new Verb(syntax, Details, wait.Run) { RunThroughService = wait.RunThroughService };
     }
 
-    private ExitCode Run(ParseResult typed, StandardStreams streams)
+    private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
         var (ids, timeout) = Read(typed);
-        var path = SpoolPath.Resolve(typed.GetValue(_spool));
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         using (var reader = SpoolReader.Open(path))
         {
             ids = [.. ids.Select(id => MessageIds.Resolve(reader, id)).Distinct(StringComparer.Ordinal)];
@@ -45,7 +43,7 @@ internal sealed class WaitCommand
         return new DeliveryWait(streams).Run(path, ids, timeout);
     }
 
-    private ExitCode RunThroughService(ParseResult typed, ServedSpool spool, StandardStreams streams)
+    private ExitCode RunThroughService(ParsedArguments typed, ServedSpool spool, StandardStreams streams)
     {
         var (ids, timeout) = Read(typed);
         using var client = new SpoolClient(spool.Location);
@@ -60,6 +58,6 @@ internal sealed class WaitCommand
         }
     }
 
-    private (string[] Ids, TimeSpan? Timeout) Read(ParseResult typed) =>
-        (MessageIds.Required(typed.GetValue(_ids), "wait"), typed.GetValue(_timeout) is { } text ? Values.Duration("--timeout", text) : null);
+    private (IReadOnlyList<string> Ids, TimeSpan? Timeout) Read(ParsedArguments typed) =>
+        (MessageIds.Required(typed.Arguments, "wait"), typed.ValueOf(_timeout) is { } text ? Values.Duration("--timeout", text) : null);
 }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Output;
@@ -43,13 +42,13 @@ internal static class HelpText
             """);
     }
 
-    public static void WriteVerb(TextWriter output, Verb verb, Option help)
+    public static void WriteVerb(TextWriter output, Verb verb)
     {
         var syntax = verb.Syntax;
         output.Write($"quickq-spool {syntax.Name}: {syntax.Description}\n\nUsage: quickq-spool {syntax.Name} [options]");
-        foreach (var argument in syntax.Arguments)
+        if (syntax.Arguments is { } arguments)
         {
-            output.Write($" {argument.HelpName ?? argument.Name}");
+            output.Write($" {arguments}");
         }
 
         output.Write("\n\nOptions:\n");
@@ -65,12 +64,12 @@ internal static class HelpText
 
     private static string Left(Option option)
     {
-        var names = string.Join(", ", option.Aliases.Append(option.Name).OrderBy(name => name.Length));
-        return option.Arity switch
+        var names = string.Join(", ", option.Names.OrderBy(name => name.Length));
+        return option.Values switch
         {
-            { MaximumNumberOfValues: 0 } => names,
-            { MinimumNumberOfValues: 0 } => $"{names}[={option.HelpName}]",
-            _ => $"{names} {option.HelpName}",
+            OptionValues.None => names,
+            OptionValues.OneOrNone => $"{names}[={option.ValueName}]",
+            _ => $"{names} {option.ValueName}",
         };
     }
 }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Globalization;
 using Quickq.Spool;
 using Quickq.Spool.Service;
@@ -22,7 +21,7 @@ internal static class RemoteCommand
 
     private static readonly TimeSpan GreetingLimit = TimeSpan.FromSeconds(40);
 
-    public static ExitCode Run(SpoolLocation service, Verb verb, StrictArguments typed, StandardStreams streams)
+    public static ExitCode Run(SpoolLocation service, Verb verb, ParsedArguments typed, StandardStreams streams)
     {
         string? file = typed.ValueOf(FileOption);
         Descriptor? input = verb.StoresMessages ? PayloadInput.Open(file, streams)

@@ -40,12 +40,20 @@ public sealed class ServeProcess : IDisposable
     public ServiceClient Connect(bool greet = true)
     {
         var client = ServiceClient.Connect(Socket);
-        if (greet)
+        try
         {
-            client.Greet();
-        }
+            if (greet)
+            {
+                client.Greet();
+            }
 
-        return client;
+            return client;
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Bytes of memory that are the process's own.</summary>

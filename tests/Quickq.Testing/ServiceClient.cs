@@ -80,7 +80,11 @@ public sealed partial class ServiceClient : IDisposable
     }
 
     /// <summary>The next frame, which must be an answer.</summary>
-    public JsonElement ReadAnswer() => Read() is ('j', var payload) ? Parse(payload) : throw new InvalidOperationException("not an answer");
+    public JsonElement ReadAnswer()
+    {
+        var (kind, payload) = Read();
+        return kind == 'j' ? Parse(payload) : throw new InvalidOperationException($"not an answer: {kind} {Encoding.UTF8.GetString(payload)}");
+    }
 
     /// <summary>The next frame, which must be an error; its exit code and text.</summary>
     public (int Code, string Text) ReadError()

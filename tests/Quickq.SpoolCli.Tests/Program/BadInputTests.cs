@@ -63,7 +63,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData(64, "is not a state", "list --state done")]
     [InlineData(64, "is not a time", "list --since yesterday")]
     [InlineData(64, "whole number from 1", "list --limit 0")]
-    [InlineData(64, "Unrecognized", "list surplus")]
+    [InlineData(64, "list takes no arguments: 'surplus'", "list surplus")]
     [InlineData(64, "is not a duration", "wait x --timeout 5")]
     [InlineData(73, "neither the folder /no/such/folder nor the socket", "add --spool /no/such/folder/spool.db x")]
     public async Task It_is_refused_with_one_line_and_its_code(int code, string says, string line)

@@ -76,7 +76,7 @@ public sealed class ReplayPurgeTests : IDisposable
     [Theory(Timeout = 60_000)]
     [InlineData(64, "replay needs the server", "replay")]
     [InlineData(64, "is not a time", "replay --server mq1 --since then")]
-    [InlineData(64, "Unrecognized command or argument 'm1'", "replay --server mq1 m1")]
+    [InlineData(64, "replay takes no arguments: 'm1'", "replay --server mq1 m1")]
     [InlineData(64, "purge needs an age", "purge")]
     [InlineData(64, "is not a time", "purge --older-than 7")]
     [InlineData(66, "there is no server 'mq9'; there are mq1, mq2", "replay --server mq9")]

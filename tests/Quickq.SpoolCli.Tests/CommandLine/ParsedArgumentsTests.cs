@@ -1,25 +1,27 @@
-using System.CommandLine;
 using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Tests.CommandLine;
 
-/// <summary>What was typed reaches the parser in one form only, or not at all.</summary>
-public sealed class StrictArgumentsTests
+/// <summary>What was typed is read in one way only, or refused.</summary>
+public sealed class ParsedArgumentsTests
 {
-    private readonly Option<bool> _help = Options.Help();
+    private readonly Option _help = Options.Help();
     private readonly Command _syntax;
 
-    public StrictArgumentsTests()
+    public ParsedArgumentsTests()
     {
-        _syntax = new Command("add")
+        _syntax = new Command("add", "")
         {
-            new Argument<string[]>("MESSAGE") { Arity = ArgumentArity.ZeroOrMore },
-            Options.Value("--file", "F", ""),
-            Options.Value("--topic", "KEY", "", "-t"),
-            Options.Repeated("--metadata", "K=V", "", "-m"),
-            Options.Flag("--lines", ""),
-            Options.OptionalValue("--wait", "30s", ""),
-            _help,
+            Arguments = "[MESSAGE]",
+            Options =
+            {
+                Options.Value("--file", "F", ""),
+                Options.Value("--topic", "KEY", "", "-t"),
+                Options.Repeated("--metadata", "K=V", "", "-m"),
+                Options.Flag("--lines", ""),
+                Options.OptionalValue("--wait", "30s", ""),
+                _help,
+            },
         };
     }
 
@@ -30,23 +32,23 @@ public sealed class StrictArgumentsTests
     [InlineData("[diagram]", "add -- [diagram]")]
     [InlineData("@x", "add -- @x")]
     [InlineData("hello --lines", "add --lines -- hello")]
-    [InlineData("-t a.b x", "add --topic a.b -- x")]
-    [InlineData("--topic=a=b x", "add --topic a=b -- x")]
+    [InlineData("-t a.b x", "add --topic=a.b -- x")]
+    [InlineData("--topic=a=b x", "add --topic=a=b -- x")]
     [InlineData("--topic=-x y", "add --topic=-x -- y")]
-    [InlineData("-m a=b -m c=d", "add --metadata a=b --metadata c=d")]
+    [InlineData("-m a=b -m c=d", "add --metadata=a=b --metadata=c=d")]
     [InlineData("--wait x", "add --wait -- x")]
     [InlineData("--wait -- 5s", "add --wait -- 5s")]
-    [InlineData("--wait=5s", "add --wait 5s")]
+    [InlineData("--wait=5s", "add --wait=5s")]
     [InlineData("--file -", "add --file=-")]
     [InlineData("--file=- x", "add --file=- -- x")]
     [InlineData("-- --lines", "add -- --lines")]
-    [InlineData("-t x -- -- -t", "add --topic x -- -- -t")]
+    [InlineData("-t x -- -- -t", "add --topic=x -- -- -t")]
     public void What_can_be_meant_in_one_way_only_is_put_into_one_form(string typed, string expected) =>
         Assert.Equal(expected, string.Join(' ', Read(typed)!));
 
     [Fact]
     public void An_empty_value_and_an_empty_message_are_kept_as_they_are() =>
-        Assert.Equal(["add", "--topic", "", "--", ""], StrictArguments.Read(_syntax, _help, ["--topic=", ""])!.Tokens);
+        Assert.Equal(["add", "--topic=", "--", ""], ParsedArguments.Read(_syntax, _help, ["--topic=", ""])!.Without([]));
 
     [Theory]
     [InlineData("--wait 3s x", "--wait takes its value after '=': --wait=3s")]
@@ -99,5 +101,5 @@ public sealed class StrictArgumentsTests
     [Fact]
     public void Help_behind_two_dashes_is_a_message() => Assert.Equal("add -- --help", string.Join(' ', Read("-- --help")!));
 
-    private string[]? Read(string typed) => StrictArguments.Read(_syntax, _help, typed.Split(' ', StringSplitOptions.RemoveEmptyEntries))?.Tokens;
+    private string[]? Read(string typed) => ParsedArguments.Read(_syntax, _help, typed.Split(' ', StringSplitOptions.RemoveEmptyEntries))?.Without([]);
 }

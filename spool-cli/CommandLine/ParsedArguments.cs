@@ -1,63 +1,65 @@
-using System.CommandLine;
 using Quickq.Spool;
 
 namespace Quickq.SpoolCli.CommandLine;
 
-/// <summary>
-/// Puts what was typed into the one form that System.CommandLine cannot misread, or says what is wrong with it.
-/// </summary>
+/// <summary>The options and arguments of a command line, or the error that says what is wrong with it.</summary>
 /// <remarks>
-/// A mistyped option must never become a message, and a message never an option. Left to itself the library takes an
-/// unknown <c>--lins</c> as an argument, drops a first argument such as <c>[diagram]</c> or one that equals the verb's
-/// name, and reads the word after <c>--wait</c> or an empty <c>--topic=</c> as a value. So the tokens are judged here and handed on as: verb, options,
-/// <c>--</c>, arguments.
+/// A mistyped option never becomes a message, and a message never an option: a word that begins with a dash is an option unless <c>--</c> stands before it. No library
+/// reads it: those that were tried take an unknown option for an argument, or the word behind an optional value for that value.
 /// </remarks>
-internal sealed class StrictArguments
+internal sealed class ParsedArguments
 {
     private readonly Command _syntax;
     private readonly Option _help;
     private readonly List<(Option Option, string? Value)> _options = [];
     private readonly List<string> _arguments = [];
-    private readonly HashSet<Option> _seen = [];
 
-    private StrictArguments(Command syntax, Option help)
+    private ParsedArguments(Command syntax, Option help)
     {
         _syntax = syntax;
         _help = help;
     }
 
-    /// <summary>Judges what was typed; null when help is asked for.</summary>
-    public static StrictArguments? Read(Command syntax, Option help, ReadOnlySpan<string> typed)
+    /// <summary>Reads what was typed behind the command's name; null when help is asked for.</summary>
+    /// <exception cref="CommandException">A usage error.</exception>
+    public static ParsedArguments? Read(Command syntax, Option help, ReadOnlySpan<string> typed)
     {
-        var reading = new StrictArguments(syntax, help);
-        return reading.Walk(typed) ? reading : null;
+        var reading = new ParsedArguments(syntax, help);
+        if (!reading.Walk(typed))
+        {
+            return null;
+        }
+
+        return syntax.Arguments is null && reading._arguments is [var first, ..]
+            ? throw CommandException.WrongUse($"{syntax.Name} takes no arguments: '{first}'", $"see quickq-spool {syntax.Name} --help")
+            : reading;
     }
 
-    /// <summary>The tokens for System.CommandLine, the command's name first.</summary>
-    public string[] Tokens => [_syntax.Name, .. _options.SelectMany(ForParser), .. Arguments];
+    /// <summary>The arguments, without the options.</summary>
+    public IReadOnlyList<string> Arguments => _arguments;
 
-    /// <summary>The command line for another <c>quickq-spool</c>, without the options named here.</summary>
+    public bool Has(Option option) => _options.Exists(typed => typed.Option == option);
+
+    /// <summary>The value of an option; null when it was not given, or without one.</summary>
+    public string? ValueOf(Option option) => _options.Find(typed => typed.Option == option).Value;
+
+    /// <summary>The values of an option that may be repeated.</summary>
+    public IReadOnlyList<string> ValuesOf(Option option) => [.. _options.Where(typed => typed.Option == option).Select(typed => typed.Value!)];
+
+    public bool Has(string name) => FirstOf(name) is not null;
+
+    public string? ValueOf(string name) => _options.Find(typed => string.Equals(typed.Option.Name, name, StringComparison.Ordinal)).Value;
+
+    /// <summary>The first of these options that was given, or null.</summary>
+    public string? FirstOf(params string[] names) => Array.Find(names, name => _options.Exists(typed => string.Equals(typed.Option.Name, name, StringComparison.Ordinal)));
+
+    /// <summary>The command line for another <c>quickq-spool</c>, the command's name first, without the options named here.</summary>
     public string[] Without(IReadOnlyCollection<string> names) =>
     [
         _syntax.Name,
-        .. _options.Where(option => !names.Contains(option.Option.Name, StringComparer.Ordinal)).Select(option => option.Value is null ? option.Option.Name : $"{option.Option.Name}={option.Value}"),
-        .. Arguments,
+        .. _options.Where(typed => !names.Contains(typed.Option.Name, StringComparer.Ordinal)).Select(typed => typed.Value is null ? typed.Option.Name : $"{typed.Option.Name}={typed.Value}"),
+        .. _arguments.Count > 0 ? _arguments.Prepend("--") : [],
     ];
-
-    /// <summary>The first of these options that was given, or null.</summary>
-    public string? FirstOf(params string[] names) => Array.Find(names, Has);
-
-    public bool Has(string name) => _options.Exists(typed => string.Equals(typed.Option.Name, name, StringComparison.Ordinal));
-
-    /// <summary>The value of an option, or null when it was not given.</summary>
-    public string? ValueOf(string name) => _options.Find(typed => string.Equals(typed.Option.Name, name, StringComparison.Ordinal)).Value;
-
-    private string[] Arguments => _arguments.Count > 0 ? ["--", .. _arguments] : [];
-
-    private static string[] ForParser((Option Option, string? Value) typed) =>
-        typed.Value is null ? [typed.Option.Name]
-        : typed.Value.StartsWith('-') ? [$"{typed.Option.Name}={typed.Value}"]
-        : [typed.Option.Name, typed.Value];
 
     private bool Walk(ReadOnlySpan<string> typed)
     {
@@ -93,17 +95,17 @@ internal sealed class StrictArguments
             return false;
         }
 
-        if (!_seen.Add(option) && option.Arity.MaximumNumberOfValues <= 1)
+        if (option.Values != OptionValues.Many && Has(option))
         {
             throw CommandException.WrongUse($"{option.Name} is given twice", "give it once");
         }
 
-        if (option.Arity.MaximumNumberOfValues == 0)
+        if (option.Values == OptionValues.None)
         {
             RefuseValue(name, value);
             _options.Add((option, null));
         }
-        else if (value is null && option.Arity.MinimumNumberOfValues == 0)
+        else if (value is null && option.Values == OptionValues.OneOrNone)
         {
             RefuseDurationBehind(name, next);
             _options.Add((option, null));
@@ -124,7 +126,7 @@ internal sealed class StrictArguments
             if (next is null || (next.StartsWith('-') && !(next is "-" && option.Name is "--file")))
             {
                 throw CommandException.WrongUse(
-                    $"{name} needs a value: {name} {option.HelpName}",
+                    $"{name} needs a value: {name} {option.ValueName}",
                     next is null ? null : $"a value that begins with '-' is written {name}={next}");
             }
 
@@ -152,22 +154,11 @@ internal sealed class StrictArguments
         }
     }
 
-    private Option? Find(string name)
-    {
-        foreach (var option in _syntax.Options)
-        {
-            if (string.Equals(option.Name, name, StringComparison.Ordinal) || option.Aliases.Contains(name))
-            {
-                return option;
-            }
-        }
-
-        return null;
-    }
+    private Option? Find(string name) => _syntax.Options.Find(option => option.Names.Contains(name, StringComparer.Ordinal));
 
     private CommandException Unknown(string name)
     {
-        var guess = Spelling.Nearest(name, _syntax.Options.SelectMany(option => option.Aliases.Prepend(option.Name)));
+        var guess = Spelling.Nearest(name, _syntax.Options.SelectMany(option => option.Names));
         var hint = guess is not null ? $"did you mean {guess}?"
             : name is "-" && Find("--file") is not null ? "standard input is read when no message is given, or with --file -."
             : $"see quickq-spool {_syntax.Name} --help.";
