@@ -33,7 +33,7 @@ internal sealed record AgentCommandLine
             HelpName = "FILE",
             DefaultValueFactory = _ => SettingsFile.DefaultPath,
         };
-        var check = new Option<bool>("--check-config") { Description = "Say whether the configuration is right, and stop" };
+        var check = new Option<bool>("--check-config") { Description = "Check the configuration and exit" };
         var verbosity = new Option<LogLevel?>("--verbosity", "-v")
         {
             Description = $"How much to log: {Quickq.Agent.Settings.Verbosity.Names}",
@@ -100,7 +100,7 @@ internal sealed record AgentCommandLine
             output.WriteLine(EventText.Safe(line));
         }
 
-        output.WriteLine(EventText.Safe($"{ConfigPath}: right"));
+        output.WriteLine(EventText.Safe($"{ConfigPath}: configuration OK"));
         return this with { ExitCode = Agent.ExitCode.Done };
     }
 
@@ -111,7 +111,7 @@ internal sealed record AgentCommandLine
             return level;
         }
 
-        result.AddError($"--verbosity: '{result.Tokens.Single().Value}' is not known; take {Quickq.Agent.Settings.Verbosity.Names}");
+        result.AddError($"--verbosity: must be {Quickq.Agent.Settings.Verbosity.Names}, not '{result.Tokens.Single().Value}'");
         return null;
     }
 }

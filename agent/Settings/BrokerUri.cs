@@ -36,13 +36,13 @@ internal sealed record BrokerUri(bool Tls, HostAndPort Host, string? User, Secre
         var login = at < 0 ? null : authority[..at];
         if (path.AsSpan().IndexOfAny('/', '@') >= 0 || login?.Contains('@', StringComparison.Ordinal) == true)
         {
-            whatIsWrong = $"cannot be taken apart: write / as %2F and @ as %40 within user, password and vhost";
+            whatIsWrong = $"cannot be parsed: percent-encode / as %2F and @ as %40 in user, password and vhost";
             return false;
         }
 
         if (!HostAndPort.TryParse(authority[(at + 1)..], tls ? DefaultTlsPort : DefaultPort, out var host))
         {
-            whatIsWrong = $"has no right host and port; write {Form}";
+            whatIsWrong = $"invalid host or port; write {Form}";
             return false;
         }
 

@@ -31,7 +31,7 @@ internal sealed class JsonOutline
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject)
             {
-                mistakes.Add(file, "does not hold a JSON object; begin with { and see the example in the manual");
+                mistakes.Add(file, "must contain a JSON object; see quickq.json(5)");
                 return outline;
             }
 
@@ -41,7 +41,7 @@ internal sealed class JsonOutline
         catch (JsonException wrong)
         {
             var place = string.Create(CultureInfo.InvariantCulture, $"line {wrong.LineNumber + 1}, column {wrong.BytePositionInLine + 1}");
-            mistakes.Add(file, $"is not right JSON at {place}: {WithoutPlace(WithoutWords(wrong.Message))}");
+            mistakes.Add(file, $"invalid JSON at {place}: {ReasonOf(WithoutPlace(wrong.Message))}");
         }
 
         return outline;
@@ -60,7 +60,7 @@ internal sealed class JsonOutline
             }
             else if (!_kinds.TryAdd(path, reader.TokenType))
             {
-                mistakes.Add(path.Replace(':', '.'), "stands twice (capitals do not matter); keep one");
+                mistakes.Add(path.Replace(':', '.'), "duplicate setting (names are case-insensitive)");
             }
 
             ReadValue(ref reader, path, mistakes);
@@ -102,9 +102,11 @@ internal sealed class JsonOutline
         }
     }
 
-    // What stands there may be a password without its quotation marks.
-    private static string WithoutWords(string message) =>
-        message.Contains("invalid JSON literal", StringComparison.Ordinal) ? "a word that is no value; write texts in quotation marks" : message;
+    // An unquoted word is not repeated: it may be a password.
+    private static string ReasonOf(string message) =>
+        message.Contains("invalid JSON literal", StringComparison.Ordinal) ? "unquoted text: put strings in double quotes"
+        : message.StartsWith('\'') && message.IndexOf("' is an invalid start of ", 1, StringComparison.Ordinal) is > 0 and var end ? $"unexpected {message[..(end + 1)]}"
+        : message;
 
     // The place is said in front, counted from 1 as editors do.
     private static string WithoutPlace(string message)

@@ -15,7 +15,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var address = ReadUri();
         var tls = ReadTls(address);
         var hosts = ReadHosts(address, tls is not null);
-        var user = Either("user", address?.User, "the user stands in the uri too; keep one");
+        var user = Either("user", address?.User, "user is also set in the URI; set it in one place");
         if (user?.Length == 0)
         {
             section.Mistake("user", "is empty; name the user");
@@ -25,7 +25,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         {
             Name = name,
             Hosts = hosts,
-            VirtualHost = Either("vhost", address?.VirtualHost, "the vhost stands in the uri too; keep one") ?? "/",
+            VirtualHost = Either("vhost", address?.VirtualHost, "vhost is also set in the URI; set it in one place") ?? "/",
             User = user ?? "guest",
             Password = ReadPassword(user, address?.Password),
             Exchange = ReadExchange(),
@@ -67,7 +67,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         {
             foreach (var other in places.Where(section.Has))
             {
-                section.Mistake(other, "the uri says it already; keep either \"uri\" or \"host\", \"hosts\" and \"port\"");
+                section.Mistake(other, "it is also set in the URI; keep either \"uri\" or \"host\", \"hosts\" and \"port\"");
             }
 
             return address is null ? [] : [address.Host];
@@ -78,7 +78,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var many = section.Texts("hosts");
         if (section.Has("host") && section.Has("hosts"))
         {
-            section.Mistake("hosts", "there is \"host\" too; keep one of them");
+            section.Mistake("hosts", "\"host\" is set too; keep one of them");
         }
         else if (!section.Has("host") && !section.Has("hosts"))
         {
@@ -107,7 +107,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             }
             else if (hosts.Contains(host))
             {
-                section.Mistake("hosts", $"{SettingsSection.Quote(text)} stands twice; keep one");
+                section.Mistake("hosts", $"{SettingsSection.Quote(text)} is listed twice");
             }
             else
             {
@@ -130,11 +130,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var (hasText, hasFile) = (section.Has("password"), section.Has("passwordFile"));
         if (hasText && hasFile)
         {
-            section.Mistake("passwordFile", "there is \"password\" too; keep one of them");
+            section.Mistake("passwordFile", "\"password\" is set too; keep one of them");
         }
         else if (inUri is not null && (hasText || hasFile))
         {
-            section.Mistake(hasText ? "password" : "passwordFile", "the uri holds a password too; keep one of them");
+            section.Mistake(hasText ? "password" : "passwordFile", "the password is also set in the URI; set it in one place");
         }
         else if (given?.Length == 0)
         {
@@ -196,7 +196,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             case "PARK": return Unroutable.Park;
             case "IGNORE": return Unroutable.Ignore;
             default:
-                section.Mistake("unroutable", $"{SettingsSection.Quote(text)} is not known; take accept, retry, park or ignore");
+                section.Mistake("unroutable", "must be one of: accept, retry, park, ignore");
                 return Unroutable.Accept;
         }
     }

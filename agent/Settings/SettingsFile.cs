@@ -78,7 +78,7 @@ internal static class SettingsFile
         var level = LogLevel.Information;
         if (top.Text("logLevel") is { } text && !Verbosity.TryParse(text, out level))
         {
-            top.Mistake("logLevel", $"{SettingsSection.Quote(text)} is not known; take {Verbosity.Names}");
+            top.Mistake("logLevel", $"must be {Verbosity.Names}");
         }
 
         top.NoteUnknown();
@@ -134,7 +134,7 @@ internal static class SettingsFile
 
         if (section is null || !section.GivenNames.Any())
         {
-            notes.Add("servers: none is configured; messages are accepted and stay in the spool");
+            notes.Add("no servers configured; messages are accepted and stay in the spool");
         }
 
         servers.Sort((left, right) => string.CompareOrdinal(left.Name, right.Name));
@@ -177,7 +177,7 @@ internal static class SettingsFile
         catch (UnauthorizedAccessException)
         {
             mistakes.IsForbidden = true;
-            mistakes.Add(path, "this user may not read it; change its mode or the user");
+            mistakes.Add(path, "permission denied; run as root, or as a member of its group");
         }
         catch (IOException broken)
         {

@@ -28,7 +28,7 @@ internal sealed class SettingsSection
     public string Path { get; }
 
     /// <summary>A wrong value, to be shown; not one that may hold a password, such as an address in the wrong place.</summary>
-    public static string Quote(string? value) => value?.Contains('@', StringComparison.Ordinal) == true ? "what stands there (not shown: it may hold a password)" : $"'{value}'";
+    public static string Quote(string? value) => value?.Contains('@', StringComparison.Ordinal) == true ? "the value (hidden: it may contain a password)" : $"'{value}'";
 
     public IEnumerable<string> GivenNames => _given.Keys;
 
@@ -41,7 +41,7 @@ internal sealed class SettingsSection
     public string? Text(string name)
     {
         var given = Known(name);
-        return given is not null && Scalar(name, given, "text in quotes", JsonTokenType.String) ? given.Value ?? "" : null;
+        return given is not null && Scalar(name, given, "a string in double quotes", JsonTokenType.String) ? given.Value ?? "" : null;
     }
 
     public int Number(string name, int otherwise, int least, int most)
@@ -119,7 +119,7 @@ internal sealed class SettingsSection
         var items = given.GetChildren().ToList();
         if (items.Count == 0)
         {
-            return _origin.KindOf(given) == JsonTokenType.StartArray ? [] : Scalar(name, given, "a list of texts", JsonTokenType.String) ? [given.Value ?? ""] : null;
+            return _origin.KindOf(given) == JsonTokenType.StartArray ? [] : Scalar(name, given, "a list of strings", JsonTokenType.String) ? [given.Value ?? ""] : null;
         }
 
         if (items.TrueForAll(item => _origin.KindOf(item) == JsonTokenType.String && int.TryParse(item.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
@@ -127,7 +127,7 @@ internal sealed class SettingsSection
             return items.ConvertAll(item => item.Value ?? "");
         }
 
-        Mistake(name, "must be a list of texts, such as [\"one\", \"two:5673\"]");
+        Mistake(name, "must be a list of strings, such as [\"one\", \"two:5673\"]");
         return null;
     }
 

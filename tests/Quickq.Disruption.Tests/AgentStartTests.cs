@@ -58,7 +58,7 @@ public sealed class AgentStartTests : IDisposable
         using var agent = AgentProcess.Start(_spool.Path, ["--config", Configuration.FilePath, .. options], environment: null, inside: null, WithoutPrivileges);
 
         Assert.Equal(77, await agent.WaitForExitAsync(Limit));
-        Assert.Equal($"{Configuration.FilePath}: this user may not read it; change its mode or the user", agent.Stderr.Trim());
+        Assert.Equal($"{Configuration.FilePath}: permission denied; run as root, or as a member of its group", agent.Stderr.Trim());
         Assert.False(File.Exists(_spool.Path));
     }
 

@@ -88,7 +88,7 @@ public sealed class ReloadTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
             (Encoding.Latin1.GetBytes("{ \"servers\": { \"m\u00fc\": {} } }"), "it is not UTF-8, line 1"),
             ("{ \"servers\": { \"mq1\": { \"host\": \"h\", \"exchange\": \"\\ud800\" } } }"u8.ToArray(), "servers.mq1.exchange: contains an unpaired surrogate"),
             ("{ \"\\udc00\": 1 }"u8.ToArray(), "the file: contains an unpaired surrogate"),
-            ([], "is not right JSON"),
+            ([], "invalid JSON"),
         ];
         foreach ((byte[] bytes, string reason) in odd)
         {

@@ -47,7 +47,7 @@ public sealed class AgentCommandLineTests : IDisposable
             spool /s.db: up to 10GiB, messages up to 16MiB, delivered ones kept 7d, 512MiB or 5 % of the disk left free
             server mq1: mq1:5671 (TLS), vhost v, user oper, password ***, exchange satellite, window 1000 messages and 8MiB
             server mq2: a:5672, b:1 (not encrypted), vhost /, user guest, password in /p, the default exchange, window 1000 messages and 8MiB
-            {_folder.ConfigPath}: right
+            {_folder.ConfigPath}: configuration OK
 
             """, _output.ToString());
         Assert.StartsWith("note: servers.mq2.passwordFile: ", _error.ToString(), StringComparison.Ordinal);
@@ -71,7 +71,7 @@ public sealed class AgentCommandLineTests : IDisposable
     public void A_wrong_level_is_told_with_the_right_ones()
     {
         Parse("--verbosity", "loud");
-        Assert.Equal("quickq-agent: --verbosity: 'loud' is not known; take trace, debug, information, warning, error or critical; see quickq-agent --help\n", _error.ToString());
+        Assert.Equal("quickq-agent: --verbosity: must be trace, debug, information, warning, error or critical, not 'loud'; see quickq-agent --help\n", _error.ToString());
     }
 
     [Fact]

@@ -125,7 +125,7 @@ public sealed class RightSettingsTests : IDisposable
 
     [Fact]
     public void No_server_at_all_is_allowed_with_a_note() =>
-        Assert.Equal(["servers: none is configured; messages are accepted and stay in the spool"], _folder.Right("{}").Notes);
+        Assert.Equal(["no servers configured; messages are accepted and stay in the spool"], _folder.Right("{}").Notes);
 
     [Fact]
     public void A_password_file_that_is_not_there_yet_is_a_note_and_read_at_each_attempt()

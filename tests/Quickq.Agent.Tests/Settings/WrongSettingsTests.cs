@@ -24,7 +24,7 @@ public sealed class WrongSettingsTests : IDisposable
             [
                 "spool.maxSize: 'lots' is not a size; write for example 10GiB, 64KiB or 1048576",
                 "servers.mq1.port: '99999' is not a whole number from 1 to 65535",
-                "servers.mq2.host: the uri says it already; keep either \"uri\" or \"host\", \"hosts\" and \"port\"",
+                "servers.mq2.host: it is also set in the URI; keep either \"uri\" or \"host\", \"hosts\" and \"port\"",
                 "servers.mq2.passwrd: unknown setting; did you mean 'password'?",
                 "servers.mq3.exchange: missing; name the exchange that messages go to, \"\" for the AMQP default exchange",
             ],
@@ -37,15 +37,15 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("\"port\": true", "port: must be a number, not true or false")]
     [InlineData("\"port\": null", "port: must be a number, not null (leave it out for the default)")]
     [InlineData("\"port\": 1.5", "port: '1.5' is not a whole number from 1 to 65535")]
-    [InlineData("\"vhost\": 7", "vhost: must be text in quotes, not a number")]
+    [InlineData("\"vhost\": 7", "vhost: must be a string in double quotes, not a number")]
     [InlineData("\"user\": \"\"", "user: is empty; name the user")]
     [InlineData("\"user\": \"oper\"", "password: missing for user 'oper'; give \"password\", or \"passwordFile\" with the path of a file that holds it")]
     [InlineData("\"user\": \"oper\", \"password\": \"\"", "password: is empty; give \"password\", or \"passwordFile\" with the path of a file that holds it")]
-    [InlineData("\"password\": \"p\", \"passwordFile\": \"f\"", "passwordFile: there is \"password\" too; keep one of them")]
-    [InlineData("\"hosts\": [\"a\"]", "hosts: there is \"host\" too; keep one of them")]
+    [InlineData("\"password\": \"p\", \"passwordFile\": \"f\"", "passwordFile: \"password\" is set too; keep one of them")]
+    [InlineData("\"hosts\": [\"a\"]", "hosts: \"host\" is set too; keep one of them")]
     [InlineData("\"window\": 0", "window: '0' is not a whole number from 1 to 100000")]
     [InlineData("\"windowBytes\": \"9GiB\"", "windowBytes: '9GiB' is out of range; take 1KiB to 1GiB")]
-    [InlineData("\"unroutable\": \"drop\"", "unroutable: 'drop' is not known; take accept, retry, park or ignore")]
+    [InlineData("\"unroutable\": \"drop\"", "unroutable: must be one of: accept, retry, park, ignore")]
     [InlineData("\"heartbeat\": 10", "heartbeat: '10' is not a duration; write for example 30s, 7d, 500ms or 1h30m")]
     [InlineData("\"heartbeat\": \"100ms\"", "heartbeat: '100ms' is out of range; take 1s to 1h")]
     [InlineData("\"heartbeat\": \"1500ms\"", "heartbeat: AMQP counts heartbeats in whole seconds; take a whole number of them")]
@@ -58,21 +58,21 @@ public sealed class WrongSettingsTests : IDisposable
 
     [Theory]
     [InlineData("\"exchange\": \"x\"", "host: missing; say where the server is: \"host\", \"hosts\" or \"uri\"")]
-    [InlineData("\"exchange\": [], \"host\": \"h\"", "exchange: must be text in quotes, not a list")]
-    [InlineData("\"exchange\": null, \"host\": \"h\"", "exchange: must be text in quotes, not null (leave it out for the default)")]
+    [InlineData("\"exchange\": [], \"host\": \"h\"", "exchange: must be a string in double quotes, not a list")]
+    [InlineData("\"exchange\": null, \"host\": \"h\"", "exchange: must be a string in double quotes, not null (leave it out for the default)")]
     [InlineData("\"exchange\": \"x\", \"host\": \"h:5672\"", "host: 'h:5672' is not a host name; write the port as \"port\"")]
     [InlineData("\"exchange\": \"x\", \"host\": \"a b\"", "host: 'a b' is not a host name or address")]
     [InlineData("\"exchange\": \"x\", \"hosts\": []", "hosts: is empty; name at least one host")]
-    [InlineData("\"exchange\": \"x\", \"hosts\": [\"a\", \"a:5672\"]", "hosts: 'a:5672' stands twice; keep one")]
+    [InlineData("\"exchange\": \"x\", \"hosts\": [\"a\", \"a:5672\"]", "hosts: 'a:5672' is listed twice")]
     [InlineData("\"exchange\": \"x\", \"hosts\": [\"a:b\"]", "hosts: 'a:b' is not a host; write name, name:port, address or [address]:port")]
-    [InlineData("\"exchange\": \"x\", \"hosts\": [5]", "hosts: must be a list of texts, such as [\"one\", \"two:5673\"]")]
+    [InlineData("\"exchange\": \"x\", \"hosts\": [5]", "hosts: must be a list of strings, such as [\"one\", \"two:5673\"]")]
     [InlineData("\"exchange\": \"x\", \"uri\": \"http://h\"", "uri: does not begin with amqp:// or amqps://; write amqp://USER@HOST:PORT/VHOST or amqps://..., with special characters as %XX")]
-    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hunter2@x@h\"", "uri: cannot be taken apart: write / as %2F and @ as %40 within user, password and vhost")]
-    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hun/ter2@h\"", "uri: cannot be taken apart: write / as %2F and @ as %40 within user, password and vhost")]
-    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hunter2@h:port\"", "uri: has no right host and port; write amqp://USER@HOST:PORT/VHOST or amqps://..., with special characters as %XX")]
+    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hunter2@x@h\"", "uri: cannot be parsed: percent-encode / as %2F and @ as %40 in user, password and vhost")]
+    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hun/ter2@h\"", "uri: cannot be parsed: percent-encode / as %2F and @ as %40 in user, password and vhost")]
+    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hunter2@h:port\"", "uri: invalid host or port; write amqp://USER@HOST:PORT/VHOST or amqps://..., with special characters as %XX")]
     [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:hunter2@h?heartbeat=5\"", "uri: holds ? or #; write options as settings of the server, and these characters as %3F and %23")]
-    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:p@h\", \"user\": \"v\"", "user: the user stands in the uri too; keep one")]
-    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:p@h\", \"password\": \"q\"", "password: the uri holds a password too; keep one of them")]
+    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:p@h\", \"user\": \"v\"", "user: user is also set in the URI; set it in one place")]
+    [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://u:p@h\", \"password\": \"q\"", "password: the password is also set in the URI; set it in one place")]
     [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://h\", \"tls\": {}", "tls: the uri begins with amqp://, which is not encrypted; write amqps://")]
     public void A_wrong_place_or_login_is_told_without_the_password(string settings, string expected)
     {
@@ -90,19 +90,19 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("""{ "spool": { "path": "" } }""", "spool.path: is empty; give the path of the spool, or leave it out for /var/lib/quickq/spool.db")]
     [InlineData("""{ "spool": { "retention": "forever" } }""", "spool.retention: 'forever' is not a duration; write for example 30s, 7d, 500ms or 1h30m")]
     [InlineData("""{ "spool": { "maxSize": "2MiB", "maxMessageSize": "3MiB" } }""", "spool.maxMessageSize: is larger than maxSize (2MiB); no such message would ever fit")]
-    [InlineData("""{ "logLevel": "loud" }""", "logLevel: 'loud' is not known; take trace, debug, information, warning, error or critical")]
+    [InlineData("""{ "logLevel": "loud" }""", "logLevel: must be trace, debug, information, warning, error or critical")]
     [InlineData("""{ "http": { "listen": "9672" } }""", "http.listen: '9672' is not address:port; write for example 127.0.0.1:9672")]
-    [InlineData("""{ "spool": {}, "Spool": {} }""", "Spool: stands twice (capitals do not matter); keep one")]
-    [InlineData("""{ "servers": { "mq1": { "host": "h" }, "MQ1": { "exchange": "x" } } }""", "servers.MQ1: stands twice (capitals do not matter); keep one")]
+    [InlineData("""{ "spool": {}, "Spool": {} }""", "Spool: duplicate setting (names are case-insensitive)")]
+    [InlineData("""{ "servers": { "mq1": { "host": "h" }, "MQ1": { "exchange": "x" } } }""", "servers.MQ1: duplicate setting (names are case-insensitive)")]
     [InlineData("""{ "servers:mq1": {} }""", "servers.mq1: the name of a setting cannot hold a colon; take another name")]
     public void A_wrong_setting_elsewhere_is_told(string json, string expected) => Assert.Equal([expected], _folder.Mistakes(json));
 
     [Theory]
-    [InlineData("{\n  \"spool\": {,\n}", "is not right JSON at line 2, column 13: ")]
-    [InlineData("{ \"spool\": { }", "is not right JSON at line 1, ")]
-    [InlineData("", "is not right JSON at line 1, column 1: ")]
-    [InlineData("{} {}", "is not right JSON at line 1, column 4: ")]
-    [InlineData("[]", "does not hold a JSON object; ")]
+    [InlineData("{\n  \"spool\": {,\n}", "invalid JSON at line 2, column 13: unexpected ','")]
+    [InlineData("{ \"spool\": { }", "invalid JSON at line 1, ")]
+    [InlineData("", "invalid JSON at line 1, column 1: ")]
+    [InlineData("{} {}", "invalid JSON at line 1, column 4: ")]
+    [InlineData("[]", "must contain a JSON object; ")]
     public void Broken_JSON_is_told_with_its_place(string json, string expected) =>
         Assert.StartsWith($"{_folder.ConfigPath}: {expected}", Assert.Single(_folder.Mistakes(json)), StringComparison.Ordinal);
 
