@@ -144,10 +144,10 @@ internal static class Program
     };
 
     private static CommandException Unknown(string name) => name.StartsWith('-')
-        ? CommandException.WrongUse($"unknown option {name}", "a verb comes first: quickq-spool VERB [options]; see quickq-spool --help")
+        ? CommandException.WrongUse($"unknown option {name}", "the command comes first: quickq-spool COMMAND [options]; see quickq-spool --help")
         : CommandException.WrongUse(
-            $"unknown verb '{name}'",
-            Spelling.Nearest(name, VerbNames) is { } guess ? $"did you mean {guess}?" : $"the verbs are {string.Join(", ", VerbNames)}");
+            $"unknown command '{name}'",
+            Spelling.Nearest(name, VerbNames) is { } guess ? $"did you mean {guess}?" : "quickq-spool --help lists the commands");
 
     private static void FlushWhatThereIs(StandardStreams streams)
     {

@@ -77,7 +77,7 @@ def encode_json(payload: "Any") -> bytes:
             json.JSONEncoder(ensure_ascii=False).encode(payload).encode("utf-8")
         return text.encode("ascii")
     except UnicodeEncodeError:
-        reason = "holds half a surrogate pair and has no UTF-8 form"
+        reason = "contains an unpaired surrogate and cannot be encoded as UTF-8"
     except RecursionError:
         reason = "is nested too deeply"
     except (TypeError, ValueError) as failure:
@@ -93,7 +93,7 @@ def _fault_of(payload: "Any") -> "Optional[str]":
             try:
                 value.encode("utf-8")
             except UnicodeEncodeError:
-                return where + "holds half a surrogate pair and has no UTF-8 form"
+                return where + "contains an unpaired surrogate and cannot be encoded as UTF-8"
         elif isinstance(value, float) and not math.isfinite(value):
             return where + "is {}, which JSON does not know".format(value)
         elif value is _CIRCLE:
@@ -178,7 +178,7 @@ def _header(name: str, value: "Header") -> "Header":
         fits = _has_utf8_form(value)
     if not fits:
         raise InvalidMessage(
-            "InvalidMessage", "the value of header '{}' has no place in AMQP".format(name), "use text, a finite number, true, false or null")
+            "InvalidMessage", "the value of header '{}' is not valid in AMQP".format(name), "use a string, a finite number, true, false or null")
     return value
 
 
@@ -197,7 +197,7 @@ def _check_short_string(value: str, what: str) -> None:
         size = len(value.encode("utf-8"))
     except UnicodeEncodeError:
         raise InvalidMessage(
-            "InvalidMessage", "the {} holds half a surrogate pair and has no UTF-8 form".format(what), "correct the {}".format(what)) from None
+            "InvalidMessage", "the {} contains an unpaired surrogate and cannot be encoded as UTF-8".format(what), "correct the {}".format(what)) from None
     if size > MAX_SHORT_STRING:
         raise InvalidMessage(
             "InvalidMessage", "the {} has {} bytes, AMQP allows {}".format(what, size, MAX_SHORT_STRING), "shorten the {}".format(what))

@@ -163,7 +163,7 @@ internal sealed class ParsedArguments
             : name is "-" && Find("--file") is not null ? "standard input is read when no message is given, or with --file -."
             : $"see quickq-spool {_syntax.Name} --help.";
         return CommandException.WrongUse(
-            name is "-" ? "'-' alone is no option" : $"unknown option {name}",
+            name is "-" ? "'-' is not an option" : $"unknown option {name}",
             _syntax.Name is "add" ? $"{hint} A message that begins with '-' goes after '--'" : hint.TrimEnd('.'));
     }
 }

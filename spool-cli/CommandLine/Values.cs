@@ -17,7 +17,7 @@ internal static class Values
 
     public static TimeSpan? PositiveDuration(string option, string? text) => text is null ? null
         : Duration(option, text) is var duration && duration > TimeSpan.Zero ? duration
-        : throw CommandException.WrongUse($"{option} '{text}' must be longer than nothing", $"write for example {Spool.Duration.Examples}");
+        : throw CommandException.WrongUse($"{option} '{text}' must be greater than zero", $"write for example {Spool.Duration.Examples}");
 
     /// <summary>A point in time: ISO 8601 (UTC unless it says otherwise), or a duration back from now.</summary>
     public static DateTimeOffset? Instant(string option, string? text, TimeProvider clock)

@@ -11,7 +11,7 @@ internal sealed class AddCommand
 {
     private const string Details =
         """
-        MESSAGE goes out byte for byte as it is; without MESSAGE and --file, standard input is read up to its end. The id
+        MESSAGE is sent byte for byte as it is; without MESSAGE and --file, standard input is read up to its end. The id
         is printed when the message is safe on disk: from then on neither a crash nor a power cut loses it, and the agent
         delivers it to every server. No agent, server or network is needed for that.
 
@@ -31,7 +31,7 @@ internal sealed class AddCommand
           quickq-spool add -t alarm --wait=10s -- '-40 degrees'
           tail -F events.ndjson | quickq-spool add --lines -t '{__topic__}' -x satellite
 
-        Exit codes: 0 stored (with --wait: delivered everywhere); 64 wrong use; 65 bad data; 66 no such file; 69 rejected by a
+        Exit codes: 0 stored (with --wait: delivered everywhere); 64 usage error; 65 bad data; 66 no such file; 69 rejected by a
         server; 73 the spool cannot be made; 74 input/output error; 75 try later (full, locked, wait timed out); 77 no
         permission; 78 spool of a newer version.
         """;
@@ -46,7 +46,7 @@ internal sealed class AddCommand
     private readonly Option _header = Options.Repeated("--header", "K=V", "set an AMQP header; may be repeated", "-H");
     private readonly Option _json = Options.Json("refuse a payload that is not JSON");
     private readonly Option _contentType = Options.Value("--content-type", "TYPE", "default: application/json for a JSON object or array, else application/octet-stream");
-    private readonly Option _ttl = Options.Value("--ttl", "DURATION", "give up what is not sent after this time (default: never)");
+    private readonly Option _ttl = Options.Value("--ttl", "DURATION", "discard the message if it is not sent within this time (default: never)");
     private readonly Option _priority = Options.Value("--priority", "N", "AMQP priority, 0 to 255");
     private readonly Option _transient = Options.Flag("--transient", "let a broker lose it when it restarts (delivery mode 1)");
     private readonly Option _id = Options.Value("--id", "ID", "an id of your own; the same id and content again stores nothing");
@@ -57,7 +57,7 @@ internal sealed class AddCommand
     public static Verb Create()
     {
         var add = new AddCommand();
-        var syntax = new Command("add", "stores a message, to be delivered to every server; prints its id")
+        var syntax = new Command("add", "Add a message for every server; print its ID")
         {
             Arguments = "[MESSAGE]",
             Options =
@@ -131,7 +131,7 @@ internal sealed class AddCommand
         var sources = messages.Count > 0 ? "MESSAGE" : typed.ValueOf(_file) is not null ? "--file" : "standard input";
         if (messages.Count > 1)
         {
-            throw CommandException.WrongUse($"{messages.Count} messages are given, add takes one", "put quotes around it, or give one message a line with --lines");
+            throw CommandException.WrongUse($"expected one message, got {messages.Count}", "quote it, or use --lines for one message a line");
         }
 
         if (messages.Count == 1 && typed.ValueOf(_file) is not null)

@@ -12,8 +12,8 @@ internal sealed class ChangeCommand
 
     private readonly OperatorAct _act;
     private readonly FilterOptions _filter = new("all");
-    private readonly Option _all = Options.Flag("--all", "every message that the verb can change");
-    private readonly Option _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option _all = Options.Flag("--all", "every message that the command can change");
+    private readonly Option _dryRun = Options.Flag("--dry-run", "say how many messages match, change nothing");
     private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
     private readonly Option _spool = Options.Spool();
 
@@ -34,10 +34,10 @@ internal sealed class ChangeCommand
 
     private static string Summary(OperatorAct act) => act.Name switch
     {
-        "retry" => "makes deferred, rejected and expired messages due now",
-        "hold" => "holds undelivered messages back until they are released",
-        "release" => "makes held messages due again",
-        _ => "gives undelivered messages up",
+        "retry" => "Make deferred, rejected and expired messages due now",
+        "hold" => "Hold undelivered messages until they are released",
+        "release" => "Make held messages due again",
+        _ => "Stop delivering messages (cannot be undone)",
     };
 
     private static string Details(OperatorAct act) =>
@@ -46,14 +46,14 @@ internal sealed class ChangeCommand
         is one message at one server. The messages are named by their IDs (any unique beginning will do), or chosen by the
         options, which must all hold; --server NAME alone means all of them at that server, --all at every server.
         {Remark(act)}
-        With options it asks first on a terminal when it is about several messages; a script is not asked.
+        Asks for confirmation on a terminal if more than one message matches; never asks in scripts.
 
         Examples:
           quickq-spool {act.Name} 0193a1f2
           quickq-spool {act.Name} --server mq1 --state {act.From[0]} --dry-run
           quickq-spool {act.Name} --topic 'geo.goes.#' --since 2h --yes
 
-        Exit codes: 0 done, also when nothing was to change; 64 wrong use; 65 not a spool; 66 no such spool, message or
+        Exit codes: 0 done, also when nothing was to change; 64 usage error; 65 not a spool; 66 no such spool, message or
         server; 74 input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
 
@@ -69,7 +69,7 @@ internal sealed class ChangeCommand
             What is held stays in the spool until 'quickq-spool release'. A message that a server confirms meanwhile is
             delivered all the same.
             """,
-        "release" => "They go out in the order in which they were accepted.",
+        "release" => "They are sent in the order in which they were accepted.",
         _ =>
             """
             A cancelled message is not sent any more; there is no way back. One that a server confirms meanwhile is delivered

@@ -14,7 +14,7 @@ internal sealed class CheckCommand
         file, the counters against the rows that they count, the free space and the agent. Nothing is changed. It reads the
         whole spool: a large one takes minutes, and its write-ahead log grows meanwhile.
 
-        Warnings do not change the exit code: the agent does not run, the disk is nearly full, the permissions are unusual.
+        Warnings do not change the exit code: the agent is not running, the disk is nearly full, the permissions are unusual.
 
         --repair saves every message that can be read, and what became of it, from a damaged spool into a fresh one that takes
         its place; ids and the order of acceptance stay. A message comes over whole or not at all. Where it cannot be read
@@ -26,8 +26,8 @@ internal sealed class CheckCommand
           quickq-spool check || echo "the spool of $(hostname) is damaged" | mail -s quickq operators
           quickq-spool check --repair
 
-        Exit codes: 0 the spool is sound, or is now; 64 wrong use; 65 not a spool; 66 no such spool; 74 damaged, or
-        input/output error; 75 locked too long, or no room for the repair; 77 no permission; 78 spool of a newer version.
+        Exit codes: 0 the spool is sound, or is now; 64 usage error; 65 not a spool; 66 no such spool; 74 damaged, or
+        input/output error; 75 locked too long, or too little free space for the repair; 77 no permission; 78 spool of a newer version.
         """;
 
     private readonly Option _json = Options.Json("for programs: one JSON object (docs/cli.md)");
@@ -37,7 +37,7 @@ internal sealed class CheckCommand
     public static Verb Create()
     {
         var check = new CheckCommand();
-        return new Verb(new Command("check", "looks whether the spool is sound") { Options = { check._repair, check._json, check._spool } }, Details, check.Run);
+        return new Verb(new Command("check", "Check the spool's integrity") { Options = { check._repair, check._json, check._spool } }, Details, check.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)

@@ -24,7 +24,7 @@ internal sealed class ExportCommand
         A message whose properties are not what docs/spool-format.md says (another program stored them) is named on standard
         error and skipped; the exit code is 74 then.
 
-        Exit codes: 0 done, also when nothing fits; 64 wrong use; 65 not a spool; 66 no such spool or server; 74 messages were
+        Exit codes: 0 done, also when nothing fits; 64 usage error; 65 not a spool; 66 no such spool or server; 74 messages were
         skipped, or input/output error; 77 no permission; 78 spool of a newer version.
         """;
 
@@ -34,7 +34,7 @@ internal sealed class ExportCommand
     public static Verb Create()
     {
         var export = new ExportCommand();
-        var syntax = new Command("export", "writes messages as one JSON object a line, for import");
+        var syntax = new Command("export", "Write messages as one JSON object a line, for import");
         export._filter.AddTo(syntax);
         syntax.Options.Add(export._spool);
         return new Verb(syntax, Details, export.Run);

@@ -12,7 +12,7 @@ internal sealed class FilterOptions(string usualLimit)
     private readonly Option _topic = Options.Value("--topic", "PATTERN", "only topics that match", "-t");
     private readonly Option _since = Options.Value("--since", "TIME", "only what was accepted at this time or later");
     private readonly Option _until = Options.Value("--until", "TIME", "only what was accepted before this time");
-    private readonly Option _limit = Options.Value("--limit", "N", $"at most so many, the newest (default: {usualLimit})");
+    private readonly Option _limit = Options.Value("--limit", "N", $"show at most N, newest first (default: {usualLimit})");
 
     public void AddTo(Command command)
     {

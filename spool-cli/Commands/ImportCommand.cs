@@ -22,7 +22,7 @@ internal sealed class ImportCommand
           quickq-spool import --file spool.ndjson
           ssh other quickq-spool export --state pending | quickq-spool import
 
-        Exit codes: 0 all stored, or there already; 64 wrong use; 65 a line that is no message, a message that does not fit,
+        Exit codes: 0 all stored, or there already; 64 usage error; 65 a line that is no message, a message that does not fit,
         the same id with other content; 66 no such file; 73 the spool cannot be made; 74 input/output error; 75 try later
         (full, locked, stopped by a signal); 77 no permission; 78 spool of a newer version.
         """;
@@ -33,7 +33,7 @@ internal sealed class ImportCommand
     public static Verb Create()
     {
         var import = new ImportCommand();
-        return new Verb(new Command("import", "stores messages that export wrote") { Options = { import._file, import._spool } }, Details, import.Run) { StoresMessages = true };
+        return new Verb(new Command("import", "Store messages that export wrote") { Options = { import._file, import._spool } }, Details, import.Run) { StoresMessages = true };
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)

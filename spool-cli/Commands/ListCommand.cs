@@ -19,7 +19,7 @@ internal sealed class ListCommand
           quickq-spool list --server mq1 --state pending --since 2h --limit 20
           quickq-spool list --topic 'geo.goes.#' --since 2026-01-02 --until 2026-01-03 --json
 
-        Exit codes: 0 done, also when nothing fits; 64 wrong use; 65 not a spool; 66 no such spool or server; 74 input/output
+        Exit codes: 0 done, also when nothing fits; 64 usage error; 65 not a spool; 66 no such spool or server; 74 input/output
         error; 77 no permission; 78 spool of a newer version.
         """;
 
@@ -30,7 +30,7 @@ internal sealed class ListCommand
     public static Verb Create()
     {
         var list = new ListCommand();
-        var syntax = new Command("list", "lists messages, newest first");
+        var syntax = new Command("list", "List messages, newest first");
         list._filter.AddTo(syntax);
         syntax.Options.Add(list._json);
         syntax.Options.Add(list._spool);

@@ -17,7 +17,7 @@ internal sealed class PauseCommand
     public static Verb Create(bool pause)
     {
         var command = new PauseCommand(pause);
-        var syntax = new Command(command.Name, pause ? "stops forwarding to one server" : "starts forwarding to one server again") { Arguments = "SERVER", Options = { command._spool } };
+        var syntax = new Command(command.Name, pause ? "Stop forwarding to one server" : "Start forwarding to one server again") { Arguments = "SERVER", Options = { command._spool } };
         return new Verb(syntax, Details(command.Name), command.Run);
     }
 
@@ -28,7 +28,7 @@ internal sealed class PauseCommand
         Example:
           quickq-spool {name} mq1
 
-        Exit codes: 0 done, also when it was so already; 64 wrong use; 65 not a spool; 66 no such spool or server; 74 input/output error;
+        Exit codes: 0 done, also when it was so already; 64 usage error; 65 not a spool; 66 no such spool or server; 74 input/output error;
         75 locked too long; 77 no permission; 78 spool of a newer version.
         """;
 

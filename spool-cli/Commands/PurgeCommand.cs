@@ -11,7 +11,7 @@ internal sealed class PurgeCommand
     private const string Details =
         """
         Removes messages that are delivered, cancelled or expired at every server, when the last of that is older than
-        --older-than: never one that a server still waits for, that is held or parked, or that no server was given yet. What
+        --older-than: never one that a server still waits for, that is held or rejected, or that no server was given yet. What
         is removed can neither be replayed nor asked for any more. Freed space goes back to the disk. On a terminal it asks
         first.
 
@@ -19,19 +19,19 @@ internal sealed class PurgeCommand
           quickq-spool purge --older-than 1d --dry-run
           quickq-spool purge --older-than 0s --yes
 
-        Exit codes: 0 done, also when nothing was to remove; 64 wrong use; 65 not a spool; 66 no such spool; 74 input/output
+        Exit codes: 0 done, also when nothing was to remove; 64 usage error; 65 not a spool; 66 no such spool; 74 input/output
         error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
 
     private readonly Option _olderThan = Options.Value("--older-than", "TIME", "only what was settled before this time; must be given");
-    private readonly Option _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option _dryRun = Options.Flag("--dry-run", "say how many messages match, change nothing");
     private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
     private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var purge = new PurgeCommand();
-        var syntax = new Command("purge", "removes messages that every server is done with") { Options = { purge._olderThan, purge._dryRun, purge._yes, purge._spool } };
+        var syntax = new Command("purge", "Remove messages that every server is done with") { Options = { purge._olderThan, purge._dryRun, purge._yes, purge._spool } };
         return new Verb(syntax, Details, purge.Run);
     }
 

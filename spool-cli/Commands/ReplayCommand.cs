@@ -15,29 +15,29 @@ internal sealed class ReplayCommand
         one that it never had by the time of acceptance: ISO 8601 (UTC unless it names a zone) or a duration back from now.
         Without them everything is replayed.
 
-        Other servers get nothing again. A message goes out under its old id, so that a consumer can tell it from a new one.
-        What is undelivered, given up, or over its time to live is left as it is. On a terminal it asks first.
+        Other servers get nothing again. A message is sent with its old ID, so that a consumer can tell it from a new one.
+        Undelivered, cancelled and expired messages are not touched. On a terminal it asks first.
 
         Examples:
           quickq-spool replay --server mq2 --since 2h --dry-run
           quickq-spool replay --server mq2 --since 2026-01-02T03:00:00Z --until 2026-01-02T05:00:00Z
           quickq-spool replay --server new-server --yes
 
-        Exit codes: 0 done, also when nothing was to replay; 64 wrong use; 65 not a spool; 66 no such spool or server; 74
+        Exit codes: 0 done, also when nothing was to replay; 64 usage error; 65 not a spool; 66 no such spool or server; 74
         input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
 
     private readonly Option _server = Options.Value("--server", "NAME", "the server that gets the messages; must be given");
     private readonly Option _since = Options.Value("--since", "TIME", "only what was confirmed at this time or later");
     private readonly Option _until = Options.Value("--until", "TIME", "only what was confirmed before this time");
-    private readonly Option _dryRun = Options.Flag("--dry-run", "only say how many it would be");
+    private readonly Option _dryRun = Options.Flag("--dry-run", "say how many messages match, change nothing");
     private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
     private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var replay = new ReplayCommand();
-        var syntax = new Command("replay", "sends delivered messages to one server again, or fills a new one") { Options = { replay._server, replay._since, replay._until, replay._dryRun, replay._yes, replay._spool } };
+        var syntax = new Command("replay", "Send delivered messages again, or fill a new server") { Options = { replay._server, replay._since, replay._until, replay._dryRun, replay._yes, replay._spool } };
         return new Verb(syntax, Details, replay.Run);
     }
 

@@ -37,7 +37,7 @@ internal sealed class ServeCommand
     public static Verb Create()
     {
         var serve = new ServeCommand();
-        var syntax = new Command("serve", "run the spool service") { Options = { serve._socket, serve._group, serve._adminGroup, serve._idle, serve._spool } };
+        var syntax = new Command("serve", "Run the spool service") { Options = { serve._socket, serve._group, serve._adminGroup, serve._idle, serve._spool } };
         return new Verb(syntax, Details, serve.Run) { IsService = true };
     }
 

@@ -16,7 +16,7 @@ internal sealed class ShowCommand
           quickq-spool show 0193a1f2
           quickq-spool show 0193a1f2 --body > event.json
 
-        Exit codes: 0 done; 64 wrong use; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission;
+        Exit codes: 0 done; 64 usage error; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission;
         78 spool of a newer version.
         """;
 
@@ -27,7 +27,7 @@ internal sealed class ShowCommand
     public static Verb Create()
     {
         var show = new ShowCommand();
-        var syntax = new Command("show", "shows everything about one message") { Arguments = "ID", Options = { show._body, show._json, show._spool } };
+        var syntax = new Command("show", "Show everything about one message") { Arguments = "ID", Options = { show._body, show._json, show._spool } };
         return new Verb(syntax, Details, show.Run);
     }
 

@@ -14,7 +14,7 @@ internal sealed class StatusCommand
         rate, the time left at that rate, the last error. With ID, one row per server for each message. An ID may be
         shortened to any unique beginning.
 
-        States: pending (due now), deferred (refused, to be tried again), held (by an operator), rejected (parked, needs an
+        States: pending (due now), deferred (refused, will be retried), held (by an operator), rejected (needs an
         operator), delivered, expired, cancelled. The last three and 'unrouted' are totals.
 
         Examples:
@@ -23,7 +23,7 @@ internal sealed class StatusCommand
           quickq-spool status --json | jq '.servers[] | {name, pending}'
           quickq-spool status 0193a1f2
 
-        Exit codes: 0 done; 64 wrong use; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission;
+        Exit codes: 0 done; 64 usage error; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission;
         78 spool of a newer version.
         """;
 
@@ -36,7 +36,7 @@ internal sealed class StatusCommand
     public static Verb Create()
     {
         var status = new StatusCommand();
-        var syntax = new Command("status", "shows every server's connection and backlog, or what became of a message") { Arguments = "[ID...]", Options = { status._watch, status._json, status._spool } };
+        var syntax = new Command("status", "Show servers and backlog, or what became of a message") { Arguments = "[ID...]", Options = { status._watch, status._json, status._spool } };
         return new Verb(syntax, Details, status.Run);
     }
 

@@ -17,17 +17,17 @@ internal sealed class WaitCommand
           quickq-spool wait 0193a1f2 --timeout 1m
           id=$(quickq-spool add -t alarm 'fire') && quickq-spool wait "$id"
 
-        Exit codes: 0 every server has them; 69 one was rejected, expired or cancelled; 75 not all delivered in time; 64 wrong
-        use; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission; 78 spool of a newer version.
+        Exit codes: 0 every server has them; 69 one was rejected, expired or cancelled; 75 not all delivered in time; 64 usage
+        error; 65 not a spool; 66 no such spool or message; 74 input/output error; 77 no permission; 78 spool of a newer version.
         """;
 
-    private readonly Option _timeout = Options.Value("--timeout", "DURATION", "give up after this time (default: never)");
+    private readonly Option _timeout = Options.Value("--timeout", "DURATION", "stop waiting after this time (default: never)");
     private readonly Option _spool = Options.Spool();
 
     public static Verb Create()
     {
         var wait = new WaitCommand();
-        var syntax = new Command("wait", "waits until every server has the messages") { Arguments = "ID...", Options = { wait._timeout, wait._spool } };
+        var syntax = new Command("wait", "Wait until every server has the messages") { Arguments = "ID...", Options = { wait._timeout, wait._spool } };
         return new Verb(syntax, Details, wait.Run) { RunThroughService = wait.RunThroughService };
     }
 

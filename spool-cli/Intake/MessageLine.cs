@@ -99,7 +99,7 @@ internal static class MessageLine
         catch (InvalidOperationException)
         {
             // A lone half of a surrogate pair, escaped: JSON allows it, UTF-8 has no form for it.
-            throw CommandException.BadData($"{name} holds half a surrogate pair and has no UTF-8 form", $"correct {name}, or give bodyBase64");
+            throw CommandException.BadData($"{name} contains an unpaired surrogate and cannot be encoded as UTF-8", $"correct {name}, or give bodyBase64");
         }
     }
 

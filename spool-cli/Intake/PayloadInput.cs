@@ -24,7 +24,7 @@ internal static class PayloadInput
         {
             if (streams.InputIsTerminal)
             {
-                streams.Error.WriteLine("quickq-spool: reading from the terminal; end with Ctrl-D, or give up with Ctrl-C");
+                streams.Error.WriteLine("quickq-spool: reading from the terminal; end with Ctrl-D, or cancel with Ctrl-C");
             }
 
             return streams.Input;
@@ -55,7 +55,7 @@ internal static class PayloadInput
             {
                 throw CommandException.BadData(
                     $"{input.Name} is larger than {maxBytes / 1024 / 1024} MiB",
-                    maxBytes == MaxBytes ? "no RabbitMQ server takes such a message; send where it lies instead" : "the spool service takes no larger message; send where it lies instead");
+                    maxBytes == MaxBytes ? "too large for RabbitMQ; send its path instead" : "too large for the spool service; send its path instead");
             }
         }
 

@@ -118,7 +118,7 @@ internal sealed class TopicTemplate
         catch (InvalidOperationException)
         {
             // Half of a surrogate pair, written as an escape: JSON allows it, no encoding can carry it.
-            throw CommandException.BadData($"the topic needs {part.Text}, and the message has half a character there", "mend the payload");
+            throw CommandException.BadData($"the topic needs {part.Text}, and the message has half a character there", "correct the payload");
         }
     }
 

@@ -9,11 +9,11 @@ internal static class HelpText
     {
         output.Write(
             """
-            quickq-spool: hands messages to RabbitMQ through a spool on this machine, which keeps them while servers are away
+            quickq-spool: Send messages to RabbitMQ through a spool on this machine
 
-            Usage: quickq-spool VERB [options] [arguments]
+            Usage: quickq-spool COMMAND [options] [arguments]
 
-            Verbs:
+            Commands:
 
             """);
         foreach (var verb in verbs)

@@ -78,7 +78,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 
             if (server.Rejected > 0)
             {
-                yield return (server.Name, $"{Printable.Count(server.Rejected)} parked, each with its reason: 'quickq-spool list --server {server.Name} --state rejected'");
+                yield return (server.Name, $"{Printable.Count(server.Rejected)} rejected, each with its reason: 'quickq-spool list --server {server.Name} --state rejected'");
             }
         }
 

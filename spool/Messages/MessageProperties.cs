@@ -149,7 +149,7 @@ public sealed record MessageProperties
                 json.WriteRawValue(text1.AsSpan().IndexOfAny('.', 'E') < 0 ? text1 + ".0" : text1);
                 break;
             default:
-                throw new ArgumentException($"a header value of type {value.GetType().Name} has no place in AMQP; use text, a number, true, false or null");
+                throw new ArgumentException($"a header value of type {value.GetType().Name} is not valid in AMQP; use a string, a number, true, false or null");
         }
     }
 

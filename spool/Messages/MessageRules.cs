@@ -70,7 +70,7 @@ internal static class MessageRules
         }
         catch (EncoderFallbackException)
         {
-            throw Refuse(path, $"the {what} holds half a surrogate pair and has no UTF-8 form", $"correct the {what}");
+            throw Refuse(path, $"the {what} contains an unpaired surrogate and cannot be encoded as UTF-8", $"correct the {what}");
         }
 
         if (bytes > MaxShortString)
@@ -95,7 +95,7 @@ internal static class MessageRules
         };
         if (!fits)
         {
-            throw Refuse(path, $"the value of header '{name}' has no place in AMQP", "use text, a finite number, true, false or null");
+            throw Refuse(path, $"the value of header '{name}' is not valid in AMQP", "use a string, a finite number, true, false or null");
         }
     }
 

@@ -38,7 +38,7 @@ public static class SpoolCheck
 
         findings.Add(AgentLock.FindHolder(resolved) is { } pid
             ? Good("agent", string.Create(CultureInfo.InvariantCulture, $"runs (pid {pid})"))
-            : new CheckFinding("agent", CheckLevel.Warning, "does not run: nothing goes out until it does"));
+            : new CheckFinding("agent", CheckLevel.Warning, "not running; nothing is delivered until it starts"));
         return findings;
     }
 
@@ -75,7 +75,7 @@ public static class SpoolCheck
     {
         IReadOnlyList<string> readers = LongReaders.Find(resolved);
         findings.AddRange(readers.Count == 0
-            ? [Good("readers", "none holds the log back")]
+            ? [Good("readers", "no long-running reader blocks checkpoints")]
             : readers.Select(reader => new CheckFinding("readers", CheckLevel.Warning, $"{reader} reads the spool without a pause: its write-ahead log grows until that ends")));
     }
 

@@ -70,7 +70,7 @@ public sealed class CheckTests : IDisposable
 
         var result = (await _quickq.RunAsync("check")).MustSucceed();
 
-        Assert.Contains("agent        warning  does not run", result.Stdout, StringComparison.Ordinal);
+        Assert.Contains("agent        warning  not running", result.Stdout, StringComparison.Ordinal);
         Assert.Contains("are kept: new messages are refused", result.Stdout, StringComparison.Ordinal);
     }
 
@@ -90,7 +90,7 @@ public sealed class CheckTests : IDisposable
             Assert.Contains(") reads the spool without a pause: its write-ahead log grows until that ends", result.Stdout, StringComparison.Ordinal);
         }
 
-        Assert.Contains("readers      good     none holds the log back", (await _quickq.RunAsync("check")).MustSucceed().Stdout, StringComparison.Ordinal);
+        Assert.Contains("readers      good     no long-running reader blocks checkpoints", (await _quickq.RunAsync("check")).MustSucceed().Stdout, StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 60_000)]

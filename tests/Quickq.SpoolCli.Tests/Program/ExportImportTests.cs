@@ -94,7 +94,7 @@ public sealed class ExportImportTests : IDisposable
     [InlineData("{\"id\":\"c\",\"body\":\"x\",\"bodyBase64\":\"eA==\"}", "line 3: there are both")]
     [InlineData("{\"id\":\"c\",\"bodyBase64\":\"?\"}", "line 3: bodyBase64 is not base64")]
     [InlineData("{\"id\":\"c\",\"body\":1}", "line 3: body is not a text")]
-    [InlineData("{\"id\":\"c\",\"body\":\"\\ud800\"}", "line 3: body holds half a surrogate pair")]
+    [InlineData("{\"id\":\"c\",\"body\":\"\\ud800\"}", "line 3: body contains an unpaired surrogate")]
     [InlineData("{\"id\":\"c\",\"body\":\"x\",\"createdAt\":\"then\"}", "line 3: createdAt 'then' is not a time")]
     [InlineData("{\"id\":\"c\",\"body\":\"x\",\"properties\":{\"headers\":{\"h\":[1]}}}", "line 3: the properties cannot be read")]
     [InlineData("{\"id\":\"c/d\",\"body\":\"x\"}", "line 3: the id must have")]
