@@ -84,10 +84,7 @@ public static class SpoolRepair
 
     private static void RequireOurs(string resolved)
     {
-        if (SpoolCreation.IsMissing(resolved))
-        {
-            throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}", $"name another with --spool or {SpoolPath.Variable}");
-        }
+        SpoolFile.RequireExisting(resolved);
 
         // As long as SQLite can read it, SQLite tells.
         using SpoolFile? readable = TryOpen(resolved);

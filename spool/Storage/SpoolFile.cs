@@ -204,7 +204,9 @@ internal sealed class SpoolFile : IDisposable
         _lock?.Dispose();
     }
 
-    private static string RequireExisting(string path)
+    /// <summary>The path with links followed, where there is a spool.</summary>
+    /// <exception cref="SpoolException">There is none; <see cref="SpoolFault.PermissionDenied"/> where there is none and others may write its folder.</exception>
+    public static string RequireExisting(string path)
     {
         string resolved = SpoolPath.FollowLinks(path);
         if (!SpoolCreation.IsMissing(resolved))
