@@ -17,7 +17,14 @@ internal sealed class SpoolConnection : SqliteConnection
     /// <summary>A row: the largest body that RabbitMQ takes (512 MiB), and its headers.</summary>
     private const int LongestValueBytes = 513 * 1024 * 1024;
 
+    /// <summary>Statements that are kept prepared; more than this program ever repeats.</summary>
+    private const int MostKept = 64;
+
+    /// <summary>A kept statement holds its parameters: nothing large.</summary>
+    private const int LongestKeptValue = 4096;
+
     private readonly HashSet<Command> _commands = [];
+    private readonly Dictionary<string, SqliteCommand> _kept = new(StringComparer.Ordinal);
     private readonly string _path;
     private sqlite3? _handle;
 
@@ -75,6 +82,7 @@ internal sealed class SpoolConnection : SqliteConnection
     /// <summary>Closes it, its statements first: SQLite would keep the file open for them.</summary>
     public override void Close()
     {
+        _kept.Clear();
         foreach (Command command in _commands.ToArray())
         {
             command.Dispose();
@@ -89,6 +97,51 @@ internal sealed class SpoolConnection : SqliteConnection
         var command = new Command(this) { Connection = this, CommandTimeout = DefaultTimeout, Transaction = Transaction };
         _commands.Add(command);
         return command;
+    }
+
+    /// <summary>The statement that was kept for this text, with the parameters of its last run; null when there is none, or it is just running. Parsing costs more than most runs do.</summary>
+    public SqliteCommand? Take(string sql) => _kept.Remove(sql, out SqliteCommand? kept) ? kept : null;
+
+    /// <summary>Takes back a statement that has run. A pragma is not kept: some take effect when they are prepared.</summary>
+    public void Keep(SqliteCommand statement)
+    {
+        bool isRepeated = statement.CommandText.StartsWith("SELECT", StringComparison.Ordinal) || statement.CommandText.StartsWith("INSERT", StringComparison.Ordinal)
+            || statement.CommandText.StartsWith("UPDATE", StringComparison.Ordinal) || statement.CommandText.StartsWith("DELETE", StringComparison.Ordinal)
+            || statement.CommandText is "BEGIN" or "BEGIN IMMEDIATE" or "COMMIT" or "ROLLBACK";
+        if (_handle is null || !isRepeated || HoldsMuch(statement))
+        {
+            statement.Dispose();
+            return;
+        }
+
+        if (_kept.Count == MostKept)
+        {
+            // Texts made of numbers, one run each. What is repeated comes again.
+            foreach (SqliteCommand kept in _kept.Values)
+            {
+                kept.Dispose();
+            }
+
+            _kept.Clear();
+        }
+
+        if (!_kept.TryAdd(statement.CommandText, statement))
+        {
+            statement.Dispose();
+        }
+    }
+
+    private static bool HoldsMuch(SqliteCommand statement)
+    {
+        foreach (SqliteParameter parameter in statement.Parameters)
+        {
+            if (parameter.Value is byte[] or string { Length: > LongestKeptValue })
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>A connection with the settings of every Quickq program, to a file that is known to exist.</summary>

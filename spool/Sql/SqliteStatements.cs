@@ -11,8 +11,8 @@ internal static class SqliteStatements
     /// <summary>Runs a statement; returns how many rows it changed.</summary>
     public static int Execute(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using SqliteCommand command = connection.Command(sql, parameters);
-        return command.ExecuteNonQuery();
+        using KeptStatement statement = connection.Statement(sql, parameters);
+        return statement.Command.ExecuteNonQuery();
     }
 
     /// <summary>The first column of the first row as a whole number; 0 when it is NULL or there is no row.</summary>
@@ -27,8 +27,8 @@ internal static class SqliteStatements
     /// <summary>The first column of the first row as a whole number; null when it is NULL or there is no row.</summary>
     public static long? ReadNumberOrNull(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using SqliteCommand command = connection.Command(sql, parameters);
-        return command.ReadNumberOrNull();
+        using KeptStatement statement = connection.Statement(sql, parameters);
+        return statement.Command.ReadNumberOrNull();
     }
 
     /// <inheritdoc cref="ReadNumber(SqliteConnection, string, ReadOnlySpan{ValueTuple{string, object}})"/>
@@ -38,8 +38,8 @@ internal static class SqliteStatements
     public static List<T> ReadRows<T>(
         this SqliteConnection connection, string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using SqliteCommand command = connection.Command(sql, parameters);
-        using SqliteDataReader row = command.ExecuteReader();
+        using KeptStatement statement = connection.Statement(sql, parameters);
+        using SqliteDataReader row = statement.Command.ExecuteReader();
         var rows = new List<T>();
         while (row.Read())
         {
@@ -89,16 +89,49 @@ internal static class SqliteStatements
     public static DateTimeOffset? TimeOrNull(this SqliteDataReader reader, int column) =>
         reader.IsDBNull(column) ? null : SpoolTime.FromMicroseconds(reader.GetInt64(column));
 
-    private static SqliteCommand Command(this SqliteConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    private static KeptStatement Statement(this SqliteConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach ((string name, object? value) in parameters)
+        SpoolConnection? keeper = connection as SpoolConnection;
+        if (keeper?.Take(sql) is not { } command)
         {
-            command.Parameters.Add(new SqliteParameter(name, value ?? DBNull.Value));
+            command = connection.CreateCommand();
+            command.CommandText = sql;
         }
 
-        return command;
+        if (command.Parameters.Count != parameters.Length)
+        {
+            command.Parameters.Clear();
+            foreach ((string name, _) in parameters)
+            {
+                command.Parameters.Add(new SqliteParameter(name, DBNull.Value));
+            }
+        }
+
+        for (int i = 0; i < parameters.Length; i++)
+        {
+            SqliteParameter parameter = command.Parameters[i];
+            (parameter.ParameterName, parameter.Value) = (parameters[i].Name, parameters[i].Value ?? DBNull.Value);
+        }
+
+        return new KeptStatement(keeper, command);
+    }
+
+    /// <summary>A statement for one run; afterwards its connection keeps it prepared for the next one.</summary>
+    private readonly struct KeptStatement(SpoolConnection? keeper, SqliteCommand command) : IDisposable
+    {
+        public SqliteCommand Command => command;
+
+        public void Dispose()
+        {
+            if (keeper is null)
+            {
+                command.Dispose();
+            }
+            else
+            {
+                keeper.Keep(command);
+            }
+        }
     }
 
     private static long? ReadNumberOrNull(this SqliteCommand command) =>
