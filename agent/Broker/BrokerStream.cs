@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -23,11 +24,15 @@ internal sealed class BrokerStream : NetworkStream
 
     public const int LargestGathered = 16 * 1024;
 
+    /// <summary>After so long without a write this one is no part of a burst: it goes at once, and no other thread is woken for it.</summary>
+    private static readonly TimeSpan Lull = TimeSpan.FromMilliseconds(1);
+
     private readonly Stream _inner;
     private readonly InboundFrames _inbound = new();
     private readonly Lock _gate = new();
 
     // Guarded by the gate.
+    private long _writtenAt;
     private byte[] _gathered = new byte[Capacity];
     private byte[] _leaving = new byte[Capacity];
     private int _count;
@@ -150,10 +155,12 @@ internal sealed class BrokerStream : NetworkStream
 
         bytes.CopyTo(_gathered.AsSpan(_count));
         _count += bytes.Length;
+        bool isAlone = Stopwatch.GetElapsedTime(_writtenAt) > Lull;
+        _writtenAt = Stopwatch.GetTimestamp();
         if (!_sending)
         {
             _sending = true;
-            _ = Task.Run(SendGatheredAsync);
+            _ = isAlone ? SendGatheredAsync() : Task.Run(SendGatheredAsync);
         }
 
         return true;

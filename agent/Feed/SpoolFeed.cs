@@ -43,7 +43,10 @@ internal sealed class SpoolFeed : IDisposable
     private const int LengthLimit = 0;
 
     private readonly long _server;
-    private readonly SpoolFile _file;
+    private readonly FeedFile _file;
+    private readonly bool _ownsFile;
+    private int _replacements;
+    private bool _wentBack;
     private SqliteConnection? _preparedFor;
     private SqliteCommand _selectPage = null!;
     private SqliteCommand _selectPageBut = null!;
@@ -52,31 +55,53 @@ internal sealed class SpoolFeed : IDisposable
     private SqliteCommand _selectNext = null!;
     private SqliteCommand _selectNextBut = null!;
 
+    /// <summary>A feed with a connection of its own.</summary>
     public SpoolFeed(string path, long server)
+        : this(new FeedFile(path), server) => _ownsFile = true;
+
+    /// <summary>A feed that shares its connection.</summary>
+    public SpoolFeed(FeedFile file, long server)
     {
-        _server = server;
-        _file = OpenFile(path);
+        (_file, _server) = (file, server);
+        lock (file.Gate)
+        {
+            _ = file.Connection_NeedsLock;
+            _replacements = file.Replacements;
+        }
     }
 
     /// <summary>The sequence number up to which messages were handed out.</summary>
     public long Position { get; private set; } = long.MinValue;
 
+    /// <summary>Whether the last <see cref="Next"/> saw that nothing more is there.</summary>
+    public bool IsAtEnd { get; private set; }
+
     /// <summary>No column that takes more bytes than this is read; its message is handed out as one that cannot be sent.</summary>
     public Func<long> LargestBytes { get; init; } = () => int.MaxValue;
 
     /// <summary>What the spool says about this server now; null when it does not know the server.</summary>
-    public FeedMarks? ReadMarks() =>
-        _file.Connection.ReadRows(SelectMarks, ReadMarks, ("$server", _server)).SingleOrDefault();
+    public FeedMarks? ReadMarks()
+    {
+        lock (_file.Gate)
+        {
+            return _file.Connection_NeedsLock.ReadRows(SelectMarks, ReadMarks, ("$server", _server)).SingleOrDefault();
+        }
+    }
 
     /// <summary>Opens the file that the path names now, if it is another one, and begins at its oldest message; true when it did.</summary>
     public bool FollowReplacement()
     {
-        if (!_file.FollowReplacement())
+        lock (_file.Gate)
         {
-            return false;
+            _file.FollowReplacement_NeedsLock();
+            if (_replacements == _file.Replacements)
+            {
+                return false;
+            }
+
+            _replacements = _file.Replacements;
         }
 
-        LimitCache(_file);
         GoBackToStart();
         return true;
     }
@@ -86,21 +111,77 @@ internal sealed class SpoolFeed : IDisposable
     /// <param name="but">Exchanges whose messages are passed by: whoever wants them later goes back for them.</param>
     public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
     {
-        Prepare();
-        _ = raw.sqlite3_limit(_file.Connection.Handle!, LengthLimit, (int)Math.Min(int.MaxValue, LargestBytes()));
-        if (but.Count == 0)
+        lock (_file.Gate)
         {
-            return Read(_selectPage, _selectNext, maxCount, maxBytes, barrier);
+            if (_wentBack || but.Count > 0)
+            {
+                // What was settled since the look began would be pending in it still.
+                _wentBack = false;
+                _file.EndLook_NeedsLock();
+            }
+
+            SqliteConnection connection = _file.Connection_NeedsLock;
+            Prepare(connection);
+            _ = raw.sqlite3_limit(connection.Handle!, LengthLimit, (int)Math.Min(int.MaxValue, LargestBytes()));
+            return but.Count == 0 ? Read(connection, _selectPage, _selectNext, maxCount, maxBytes, barrier) : Read(connection, maxCount, maxBytes, barrier, but);
+        }
+    }
+
+    /// <summary>The body of a message that was handed out before; null when the spool has the message no more.</summary>
+    public byte[]? ReadBody(FeedMessage message)
+    {
+        lock (_file.Gate)
+        {
+            return _file.Connection_NeedsLock.ReadRows(
+                SelectBody,
+                // Should another spool have taken the place of this one, its messages have the same numbers.
+                row => string.Equals(row.GetString(0), message.Id, StringComparison.Ordinal) ? row.GetFieldValue<byte[]>(1) : null,
+                ("$seq", message.Seq)).SingleOrDefault();
+        }
+    }
+
+    /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
+    public void GoBackBefore(long seq)
+    {
+        if (seq <= Position)
+        {
+            (Position, _wentBack) = (seq - 1, true);
+        }
+    }
+
+    /// <summary>Looks again at everything.</summary>
+    public void GoBackToStart() => (Position, _wentBack) = (long.MinValue, true);
+
+    public void Dispose()
+    {
+        lock (_file.Gate)
+        {
+            if (_preparedFor is not null)
+            {
+                _selectPage.Dispose();
+                _selectPageBut.Dispose();
+                _selectNext.Dispose();
+                _selectNextBut.Dispose();
+                _preparedFor = null;
+            }
         }
 
+        if (_ownsFile)
+        {
+            _file.Dispose();
+        }
+    }
+
+    private List<FeedMessage> Read(SqliteConnection connection, int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
+    {
         // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
-        _file.Connection.Execute("BEGIN");
+        connection.Execute("BEGIN");
         try
         {
             long after = Position;
             string others = but.ToJsonList();
-            IReadOnlyList<FeedMessage> page = Read(_selectPageBut.Set("$but", others), _selectNextBut.Set("$but", others), maxCount, maxBytes, barrier);
-            if (page.Count == 0 && _file.Connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
+            List<FeedMessage> page = Read(connection, _selectPageBut.Set("$but", others), _selectNextBut.Set("$but", others), maxCount, maxBytes, barrier);
+            if (page.Count == 0 && connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
             {
                 // All that is left is passed by: not to be looked through again at every change of the spool.
                 Position = last;
@@ -110,36 +191,27 @@ internal sealed class SpoolFeed : IDisposable
         }
         finally
         {
-            _file.Connection.Execute("ROLLBACK");
+            connection.Execute("ROLLBACK");
         }
     }
 
-    /// <summary>The body of a message that was handed out before; null when the spool has the message no more.</summary>
-    public byte[]? ReadBody(FeedMessage message) =>
-        _file.Connection.ReadRows(
-            SelectBody,
-            // Should another spool have taken the place of this one, its messages have the same numbers.
-            row => string.Equals(row.GetString(0), message.Id, StringComparison.Ordinal) ? row.GetFieldValue<byte[]>(1) : null,
-            ("$seq", message.Seq)).SingleOrDefault();
-
-    /// <summary>Looks again at everything behind <paramref name="seq"/>.</summary>
-    public void GoBackBefore(long seq) => Position = Math.Min(Position, seq - 1);
-
-    /// <summary>Looks again at everything.</summary>
-    public void GoBackToStart() => Position = long.MinValue;
-
-    public void Dispose() => _file.Dispose();
-
-    private List<FeedMessage> Read(SqliteCommand select, SqliteCommand selectNext, int maxCount, long maxBytes, long barrier)
+    private List<FeedMessage> Read(SqliteConnection connection, SqliteCommand select, SqliteCommand selectNext, int maxCount, long maxBytes, long barrier)
     {
-        var page = new List<FeedMessage>(Math.Min(maxCount, 256));
+        var page = new List<FeedMessage>();
+        IsAtEnd = false;
         try
         {
             select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount);
             using SqliteDataReader row = select.ExecuteReader();
             long bytes = 0;
-            while (bytes < maxBytes && row.Read())
+            while (bytes < maxBytes && page.Count < maxCount)
             {
+                if (!row.Read())
+                {
+                    IsAtEnd = true;
+                    break;
+                }
+
                 FeedMessage message = ReadMessage(row);
                 page.Add(message);
                 bytes += message.Bytes;
@@ -151,7 +223,7 @@ internal sealed class SpoolFeed : IDisposable
             // The one behind the last that was read; the next page begins with it.
             if (page.Count == 0)
             {
-                page.Add(ReadTooLarge(selectNext, barrier));
+                page.Add(ReadTooLarge(connection, selectNext, barrier));
                 Position = page[0].Seq;
             }
         }
@@ -179,10 +251,10 @@ internal sealed class SpoolFeed : IDisposable
         }
     }
 
-    private FeedMessage ReadTooLarge(SqliteCommand selectNext, long barrier)
+    private FeedMessage ReadTooLarge(SqliteConnection connection, SqliteCommand selectNext, long barrier)
     {
         long seq = selectNext.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", 1).ReadNumber();
-        string id = _file.Connection.ReadRows("SELECT CAST(substr(CAST(id AS BLOB), 1, 255) AS TEXT) FROM message WHERE seq = $seq", row => row.GetString(0), ("$seq", seq)).Single();
+        string id = connection.ReadRows("SELECT CAST(substr(CAST(id AS BLOB), 1, 255) AS TEXT) FROM message WHERE seq = $seq", row => row.GetString(0), ("$seq", seq)).Single();
         return Unreadable(seq, id, $"it takes more than {ByteSize.Format(LargestBytes())}, which nobody could add by 'quickq-spool add'");
     }
 
@@ -190,32 +262,21 @@ internal sealed class SpoolFeed : IDisposable
 
     private static FeedMarks ReadMarks(SqliteDataReader row) => new(row.GetInt64(0) != 0, row.NumberOrNull(1), row.GetInt64(2), row.GetInt64(3) != 0);
 
-    private void Prepare()
+    private void Prepare(SqliteConnection connection)
     {
-        if (ReferenceEquals(_preparedFor, _file.Connection))
+        if (ReferenceEquals(_preparedFor, connection))
         {
             return;
         }
 
-        _selectPage = _file.Connection.Prepare(SelectPage, "$server", "$after", "$barrier", "$count");
-        _selectPageBut = _file.Connection.Prepare(
+        _selectPage = connection.Prepare(SelectPage, "$server", "$after", "$barrier", "$count");
+        _selectPageBut = connection.Prepare(
             SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
-        _selectNext = _file.Connection.Prepare(SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal), "$server", "$after", "$barrier", "$count");
-        _selectNextBut = _file.Connection.Prepare(
+        _selectNext = connection.Prepare(SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal), "$server", "$after", "$barrier", "$count");
+        _selectNextBut = connection.Prepare(
             SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal).Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
-        _preparedFor = _file.Connection;
+        _preparedFor = connection;
     }
-
-    private static SpoolFile OpenFile(string path)
-    {
-        SpoolFile file = SpoolFile.OpenForReading(path);
-
-        LimitCache(file);
-        return file;
-    }
-
-    // Each server reads every page once, in order: a large cache would only cost memory. In KiB.
-    private static void LimitCache(SpoolFile file) => file.Connection.Execute("PRAGMA cache_size=-512");
 }
 
 /// <summary>What the spool says about a server.</summary>

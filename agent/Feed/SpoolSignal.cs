@@ -1,30 +1,37 @@
+using Microsoft.Data.Sqlite;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Feed;
 
-/// <summary>Wakes the forwarders when something was committed to the spool, and every few seconds in any case.</summary>
+/// <summary>Tells that something was committed to the spool that the agent did not write itself, and every few seconds in any case.</summary>
 /// <remarks>
-/// One thread waits for the kernel on behalf of all forwarders, and only while one of them waits for it: a forwarder with work to do costs
-/// no wake-ups. The way to use it: take <see cref="NextChange"/>, then look into the spool, and only if nothing is there await it.
+/// One thread waits for the kernel on behalf of all who look. What they do about it is short: it runs on that thread. The ledger's settlements wake nobody; what
+/// else the agent writes, it tells by <see cref="Changed"/>.
 /// </remarks>
 internal sealed class SpoolSignal : IDisposable
 {
     /// <summary>A look without a reason: finds what the kernel did not tell of.</summary>
     public static readonly TimeSpan SlowPoll = TimeSpan.FromSeconds(5);
 
-    private readonly SpoolWatch _watch;
     private readonly Thread _thread;
     private readonly Lock _gate = new();
-    private readonly ManualResetEventSlim _wanted = new();
-    private TaskCompletionSource _next = NewSource();
+    private Action[] _subscribers = [];
+    private TaskCompletionSource? _next;
     private volatile bool _stopping;
 
     public SpoolSignal(string spoolPath)
     {
-        _watch = new SpoolWatch(spoolPath);
+        File = new FeedFile(spoolPath);
+        Watch = new SpoolWatch(spoolPath, isAgent: true);
         _thread = new Thread(Run) { IsBackground = true, Name = "spool signal" };
         _thread.Start();
     }
+
+    /// <summary>What the ledger tells of its own commits.</summary>
+    public SpoolWatch Watch { get; }
+
+    /// <summary>Where those who are told look: one connection for all.</summary>
+    public FeedFile File { get; }
 
     /// <summary>Completes at the next change after this call.</summary>
     public Task NextChange
@@ -33,47 +40,95 @@ internal sealed class SpoolSignal : IDisposable
         {
             lock (_gate)
             {
-                _wanted.Set();
-                return _next.Task;
+                return (_next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             }
         }
     }
 
+    /// <summary>Calls <paramref name="changed"/> at every change, on the signal's thread, until the subscription is disposed. Who looks into the spool after the call began sees the change.</summary>
+    public IDisposable Subscribe(Action changed)
+    {
+        lock (_gate)
+        {
+            _subscribers = [.. _subscribers, changed];
+        }
+
+        return new Subscription(this, changed);
+    }
+
+    /// <summary>The agent itself wrote what others may want to know. Any thread.</summary>
+    public void Changed() => Watch.Wake();
+
     public void Dispose()
     {
         _stopping = true;
-        _wanted.Set();
-        _watch.Wake();
+        Watch.Wake();
         _thread.Join();
-        _watch.Dispose();
-        _wanted.Dispose();
+        Watch.Dispose();
+        File.Dispose();
     }
-
-    private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void Run()
     {
-        while (true)
+        while (!_stopping)
         {
-            _wanted.Wait();
-            if (_stopping)
-            {
-                return;
-            }
+            Watch.WaitForChange(SlowPoll);
+            Tell();
+        }
+    }
 
-            _watch.WaitForChange(SlowPoll);
-            TaskCompletionSource due;
-            lock (_gate)
-            {
-                due = _next;
-                _next = NewSource();
-                if (!_stopping)
-                {
-                    _wanted.Reset();
-                }
-            }
+    private void Tell()
+    {
+        Action[] subscribers;
+        TaskCompletionSource? due;
+        lock (_gate)
+        {
+            (subscribers, due, _next) = (_subscribers, _next, null);
+        }
 
-            due.SetResult();
+        if (subscribers.Length > 0)
+        {
+            TellTogether(subscribers);
+        }
+
+        due?.SetResult();
+    }
+
+    /// <summary>Those who look at once look together: one read transaction for all.</summary>
+    private void TellTogether(Action[] subscribers)
+    {
+        try
+        {
+            File.BeginLook();
+        }
+        catch (Exception trouble) when (trouble is SqliteException or SpoolException)
+        {
+            // Each meets the same trouble, and says so.
+        }
+
+        foreach (Action changed in subscribers)
+        {
+            changed();
+        }
+
+        try
+        {
+            File.EndLook();
+        }
+        catch (SqliteException)
+        {
+            File.Reset();
+        }
+    }
+
+    private sealed class Subscription(SpoolSignal signal, Action changed) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (signal._gate)
+            {
+                signal._subscribers = [.. signal._subscribers.Where(each => !ReferenceEquals(each, changed))];
+            }
         }
     }
 }

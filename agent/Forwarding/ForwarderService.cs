@@ -29,8 +29,8 @@ internal sealed class ForwarderService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         string path = settings.Spool.Path;
-        using var ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(NextRandom), clock, log);
         using var signal = new SpoolSignal(path);
+        using var ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(NextRandom), clock, log, signal);
         using var watch = new SettingsWatch(line.ConfigPath, reload);
         using var abandon = new CancellationTokenSource();
         await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));

@@ -155,6 +155,18 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     }
 
     /// <inheritdoc/>
+    public bool AwaitsMore
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bytesBySeq.Count > _settled.Count + _committing.Count;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
     public SettlementBatch? TakeSettlements()
     {
         lock (_gate)

@@ -27,7 +27,6 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private readonly int _worthwhileRoom = Math.Max(1, Math.Min(MaxPage, settings.Window / 4));
     private readonly long _worthwhileBytes = Math.Max(1, settings.WindowBytes / 4);
     private SpoolFeed? _feed;
-    private Task? _armed;
     private Task _meanwhile = Task.CompletedTask;
 
     /// <summary>Runs on one connection until it is lost or the agent stops.</summary>
@@ -35,6 +34,11 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     public async Task RunAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
         connection.BlockedChanged += () => NoteBlocking(connection);
+
+        // Whatever happens comes by one way: a wait for nothing in particular costs no timer and no task for each thing that may end it.
+        using IDisposable changes = parts.Signal.Subscribe(lanes.Changed.SetHere);
+        await using CancellationTokenRegistration end = stopTaking.Register(lanes.Changed.Set);
+        _ = connection.Lost.ContinueWith(_ => lanes.Changed.Set(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         _feed?.GoBackToStart();
         bool troubled = false;
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
@@ -56,7 +60,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
                 troubled = true;
                 parts.Ledger.Health.Note(trouble);
-                _feed?.Dispose();
+                parts.Signal.File.Reset();
                 _feed = null;
                 await WaitAsync(connection, stopTaking, "to read the spool again", SpoolFeed.RetryAfter);
             }
@@ -67,7 +71,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
     private async Task StepAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
-        _feed ??= new SpoolFeed(parts.SpoolPath, parts.ServerId) { LargestBytes = parts.MaxBodyBytes };
+        _feed ??= new SpoolFeed(parts.Signal.File, parts.ServerId) { LargestBytes = parts.MaxBodyBytes };
         if (_feed.FollowReplacement())
         {
             parts.Ledger.Health.Replaced.Set();
@@ -109,18 +113,16 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
         window.BeginPage();
         IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), Math.Min(bytes, MaxPageBytes), marks.Barrier, lanes.PassBy(_feed.Position));
-        if (page.Count > 0)
+        bool isPublished = await PublishAsync(connection, page, stopTaking);
+        if (isPublished && _feed.IsAtEnd)
         {
-            await PublishAsync(connection, page, stopTaking);
+            // What was committed since the look began says so.
+            await WaitAsync(connection, stopTaking, "for messages", lanes.DueIn);
         }
-        else if (_armed is null || _armed.IsCompleted)
+        else if (!Thread.CurrentThread.IsThreadPoolThread)
         {
-            // From now on a change is seen; one that came before is found by looking once more.
-            _armed = parts.Signal.NextChange;
-        }
-        else
-        {
-            await WaitAsync(connection, stopTaking, "for messages", lanes.DueIn, _armed);
+            // One page may be sent on the signal's thread; whoever has more goes on in the pool, and the other servers do not wait for it.
+            await Task.Yield();
         }
     }
 
@@ -129,16 +131,16 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         : connection.BlockedReason is { } blocked ? ("blocked", blocked)
         : null;
 
-    private async Task PublishAsync(BrokerConnection connection, IReadOnlyList<FeedMessage> page, CancellationToken stopTaking)
+    /// <summary>False when the rest of the page must be read again.</summary>
+    private async ValueTask<bool> PublishAsync(BrokerConnection connection, IReadOnlyList<FeedMessage> page, CancellationToken stopTaking)
     {
         foreach (FeedMessage message in page)
         {
             Lane lane = lanes.For(_encoding.ExchangeOf(message), message.Seq);
             if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null || state.IsPaused)
             {
-                // The rest of the page is read again.
                 _feed!.GoBackBefore(message.Seq);
-                return;
+                return false;
             }
 
             if (!lane.Accepts)
@@ -158,6 +160,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
                 }
             }
         }
+
+        return true;
     }
 
     /// <summary>While the broker does not read, this may take as long as an alarm: what an operator says is seen all the same.</summary>
@@ -273,24 +277,25 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
     }
 
-    /// <summary>Waits for any of: a change of the spool, of the lanes or of the connection, the end, the limit.</summary>
-    private Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null)
-    {
-        if (_armed is null || _armed.IsCompleted)
-        {
-            _armed = parts.Signal.NextChange;
-        }
-
-        return WaitAsync(connection, stopTaking, reason, limit, _armed);
-    }
-
-    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit, Task condition)
+    /// <summary>Waits for any of: a change of the spool, of the lanes or of the connection, the end, the limit, the condition.</summary>
+    private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
     {
         // Whatever it waits for: the signal's slow poll or the limit turns the loop.
         parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
+        if (stopTaking.IsCancellationRequested || connection.Lost.IsCompleted)
+        {
+            return; // said before the loop forgot what it was told
+        }
+
+        if (limit is null && condition is null)
+        {
+            await lanes.Changed.Next;
+            return;
+        }
+
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
         Task end = Task.Delay(limit ?? Timeout.InfiniteTimeSpan, parts.Clock, ends.Token);
-        await Task.WhenAny(connection.Lost, lanes.Changed.Next, condition, end);
+        await Task.WhenAny(lanes.Changed.Next, condition ?? end, end);
         await ends.CancelAsync();
     }
 }

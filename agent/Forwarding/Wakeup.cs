@@ -4,7 +4,8 @@ namespace Quickq.Agent.Forwarding;
 internal sealed class Wakeup
 {
     private readonly Lock _gate = new();
-    private TaskCompletionSource _next = NewSource();
+    private TaskCompletionSource _next = new();
+    private bool _isQueued;
 
     /// <summary>Completes at the next <see cref="Set"/>, or at once when it was set since <see cref="Reset"/>.</summary>
     public Task Next
@@ -18,13 +19,33 @@ internal sealed class Wakeup
         }
     }
 
-    /// <summary>Wakes the waiter. Any thread.</summary>
+    /// <summary>Wakes the waiter, which goes on in the pool. Any thread, whatever locks it holds.</summary>
     public void Set()
     {
+        TaskCompletionSource next;
         lock (_gate)
         {
-            _next.TrySetResult();
+            if (_isQueued || _next.Task.IsCompleted)
+            {
+                return;
+            }
+
+            (_isQueued, next) = (true, _next);
         }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static source => source.TrySetResult(), next, preferLocal: false);
+    }
+
+    /// <summary>Wakes the waiter and lets it go on in this call, until it waits for something again: no other thread has to be woken. For a thread that holds no lock and has time.</summary>
+    public void SetHere()
+    {
+        TaskCompletionSource next;
+        lock (_gate)
+        {
+            next = _next;
+        }
+
+        next.TrySetResult();
     }
 
     /// <summary>Forgets what was set. The waiter calls it, before it looks at what may have changed.</summary>
@@ -34,10 +55,8 @@ internal sealed class Wakeup
         {
             if (_next.Task.IsCompleted)
             {
-                _next = NewSource();
+                (_next, _isQueued) = (new TaskCompletionSource(), false);
             }
         }
     }
-
-    private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Quickq.Agent.Feed;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Upkeep;
@@ -22,8 +23,15 @@ namespace Quickq.Agent.Ledger;
 /// </remarks>
 internal sealed class DeliveryLedger : IDisposable
 {
-    /// <summary>Under load so much time passes between two commits, so that one commit carries many settlements. An idle ledger commits at once.</summary>
-    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10);
+    /// <summary>While other messages are out, an outcome waits so long for theirs: two servers answer for one message within a moment, and one commit does for both.</summary>
+    private static readonly TimeSpan Company = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>After a commit of more than one outcome from each server the next is so many times as far off as that one took, and no further than <see cref="LongestRest"/>.</summary>
+    private const int RestAfterBatch = 7;
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>The shortest time that a thread can be told to wait.</summary>
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
 
     private readonly LedgerFile _file;
     private readonly TimeProvider _clock;
@@ -32,20 +40,42 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly ConcurrentDictionary<ISettlementSource, DeliveryRate> _sources = new();
     private readonly ConcurrentQueue<Job> _jobs = new();
     private readonly AutoResetEvent _work = new(initialState: false);
-    private readonly ManualResetEventSlim _stop = new();
+    private readonly SpoolSignal? _signal;
     private readonly Thread _thread;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _stop;
     private volatile bool _checkpointWanted;
+    private volatile bool _settlementsWait;
+    private volatile Waiting _waiting;
 
-    public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log)
+    /// <param name="spoolPath">The spool.</param>
+    /// <param name="refusals">When a message that was refused is tried again.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="log">Where trouble is told.</param>
+    /// <param name="signal">The agent's signal: it is told of what jobs change, and does not wake for settlements. Without one the ledger announces what it writes as any other program does.</param>
+    public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log, SpoolSignal? signal = null)
     {
         Pulse = new Pulse("the ledger", clock);
-        _file = new LedgerFile(spoolPath, Health, Pulse, clock, log);
+        _signal = signal;
+        _file = new LedgerFile(spoolPath, signal?.Watch, Health, Pulse, clock, log);
         _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
         _thread = new Thread(Run) { IsBackground = true, Name = "ledger" };
         _thread.Start();
+    }
+
+    /// <summary>What the ledger's thread waits for, and so who must wake it.</summary>
+    private enum Waiting
+    {
+        /// <summary>Anything.</summary>
+        ForWork,
+
+        /// <summary>Settlements are there, and more may come at once: for the last of them.</summary>
+        ForCompany,
+
+        /// <summary>The last commit was not long ago: for no settlement.</summary>
+        ForItsTime,
     }
 
     public Pulse Pulse { get; }
@@ -70,7 +100,12 @@ internal sealed class DeliveryLedger : IDisposable
             _sources.TryAdd(source, new DeliveryRate());
         }
 
-        _work.Set();
+        _settlementsWait = true;
+        Waiting waiting = _waiting;
+        if (waiting == Waiting.ForWork || (waiting == Waiting.ForCompany && !MayMoreCome()))
+        {
+            _work.Set();
+        }
     }
 
     /// <summary>Forgets a source whose forwarder is gone; everything it had must have been committed.</summary>
@@ -122,7 +157,7 @@ internal sealed class DeliveryLedger : IDisposable
     /// <summary>Commits and syncs what was handed over, then ends the thread.</summary>
     public Task StopAsync()
     {
-        _stop.Set();
+        _stop = true;
         _work.Set();
         return _stopped.Task;
     }
@@ -130,39 +165,40 @@ internal sealed class DeliveryLedger : IDisposable
     public void Dispose()
     {
         GiveUp();
-        _stop.Set();
+        _stop = true;
         _work.Set();
         _thread.Join();
         _file.Dispose();
         _work.Dispose();
-        _stop.Dispose();
     }
 
     private void Run()
     {
         // Must not die: an error of the spool is a reason to try again, anything else is a bug and ends the process.
-        long lastCommit = 0;
+        long waitingSince = 0, restingSince = 0;
+        TimeSpan rest = TimeSpan.Zero;
         while (true)
         {
-            bool stopping = _stop.IsSet;
+            bool stopping = _stop;
             Pulse.Waits("writing to the spool", Pulse.SlowDisk);
             RunJobs();
             CheckpointIfWanted();
-            if (WriteSettlements())
+            if (_settlementsWait)
             {
-                TimeSpan rest = Pace - _clock.GetElapsedTime(lastCommit);
-                lastCommit = _clock.GetTimestamp();
-                if (rest > TimeSpan.Zero)
+                waitingSince = waitingSince == 0 ? _clock.GetTimestamp() : waitingSince;
+                if (stopping || !WaitsFor(rest - _clock.GetElapsedTime(restingSince), Company - _clock.GetElapsedTime(waitingSince)))
                 {
-                    _stop.Wait(rest);
+                    (waitingSince, _settlementsWait) = (0, false);
+                    rest = WriteSettlements();
+                    restingSince = _clock.GetTimestamp();
+                    _file.CheckpointIfNeeded();
                 }
 
-                _file.CheckpointIfNeeded();
                 continue;
             }
 
             _file.SyncIfDue(stopping);
-            if (stopping && _jobs.IsEmpty)
+            if (stopping && _jobs.IsEmpty && !_settlementsWait)
             {
                 _stopped.SetResult();
                 return;
@@ -171,6 +207,46 @@ internal sealed class DeliveryLedger : IDisposable
             Pulse.Waits("work to come");
             _work.WaitOne(_file.HasUnsynced ? LedgerFile.SyncAfter : Timeout.InfiniteTimeSpan);
         }
+    }
+
+    /// <summary>Waits where the settlements that are there should not be written yet; false when they should.</summary>
+    private bool WaitsFor(TimeSpan rest, TimeSpan company)
+    {
+        if (rest >= Tick)
+        {
+            _waiting = Waiting.ForItsTime;
+        }
+        else if (company > TimeSpan.Zero)
+        {
+            // First say so, then look: whoever settles the last one looks in the other order, and wakes us.
+            _waiting = Waiting.ForCompany;
+            if (!MayMoreCome())
+            {
+                _waiting = Waiting.ForWork;
+                return false;
+            }
+        }
+        else
+        {
+            return false;
+        }
+
+        _work.WaitOne(rest >= Tick ? rest : Tick);
+        _waiting = Waiting.ForWork;
+        return true;
+    }
+
+    private bool MayMoreCome()
+    {
+        foreach ((ISettlementSource source, _) in _sources)
+        {
+            if (source.AwaitsMore)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void Enqueue(Job job)
@@ -184,7 +260,7 @@ internal sealed class DeliveryLedger : IDisposable
         if (_checkpointWanted)
         {
             _checkpointWanted = false;
-            _file.CheckpointIfNeeded();
+            _file.CheckpointNow();
         }
     }
 
@@ -208,6 +284,11 @@ internal sealed class DeliveryLedger : IDisposable
             });
             if (written && fault is null)
             {
+                if (_file.LastWriteChangedRows)
+                {
+                    _signal?.Changed();
+                }
+
                 completed!();
             }
             else
@@ -217,20 +298,23 @@ internal sealed class DeliveryLedger : IDisposable
         }
     }
 
-    private bool WriteSettlements()
+    /// <summary>Writes what the sources have; returns how long to rest afterwards.</summary>
+    private TimeSpan WriteSettlements()
     {
         List<(ISettlementSource Source, DeliveryRate Rate, SettlementBatch Batch)>? batches = null;
+        int count = 0;
         foreach ((ISettlementSource source, DeliveryRate rate) in _sources)
         {
             if (source.TakeSettlements() is { } batch)
             {
                 (batches ??= []).Add((source, rate, batch));
+                count += batch.Settlements.Count;
             }
         }
 
         if (batches is null)
         {
-            return false;
+            return TimeSpan.Zero;
         }
 
         _file.WriteUntilItWorks(connection =>
@@ -248,7 +332,8 @@ internal sealed class DeliveryLedger : IDisposable
             source.Committed(batch);
         }
 
-        return true;
+        TimeSpan rest = count > batches.Count ? _file.LastHold * RestAfterBatch : TimeSpan.Zero;
+        return rest < LongestRest ? rest : LongestRest;
     }
 
     private sealed record Job(Func<SqliteConnection, Action> Work, Action<Exception> Failed);

@@ -37,10 +37,11 @@ internal sealed class LedgerFile : IDisposable
     private long _reserveGivenUp;
     private bool _checkpointFails;
 
-    public LedgerFile(string spoolPath, SpoolHealth health, Pulse pulse, TimeProvider clock, ILogger log)
+    public LedgerFile(string spoolPath, SpoolWatch? ownWatch, SpoolHealth health, Pulse pulse, TimeProvider clock, ILogger log)
     {
         (_health, _pulse) = (health, pulse);
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
+        _file.OwnWatch = ownWatch;
         _clock = clock;
         _log = log;
         _syncedAt = clock.GetTimestamp();
@@ -48,6 +49,9 @@ internal sealed class LedgerFile : IDisposable
 
     /// <summary>Whether something is committed that a power cut could still take back.</summary>
     public bool HasUnsynced { get; private set; }
+
+    /// <summary>Whether the last write changed any row.</summary>
+    public bool LastWriteChangedRows => _file.LastWriteChangedRows;
 
     /// <summary>For how long the lock was held the last time.</summary>
     public TimeSpan LastHold => _file.LastHold;
@@ -128,13 +132,19 @@ internal sealed class LedgerFile : IDisposable
         }
     }
 
-    /// <summary>Checkpoints when the log is over its limit, at most once a second unless it grows quickly.</summary>
-    public void CheckpointIfNeeded()
+    /// <summary>Checkpoints after a write when the log is over its limit, at most once a second unless it grows quickly.</summary>
+    public void CheckpointIfNeeded() => CheckpointIfNeeded(_file.LogBytes);
+
+    /// <summary>The same when others may have written.</summary>
+    public void CheckpointNow() => CheckpointIfNeeded(long.MaxValue);
+
+    private void CheckpointIfNeeded(long logBytes)
     {
         string log = SpoolPath.WriteAheadLog(_file.Path);
         try
         {
-            if (_clock.GetElapsedTime(_checkpointedAt) < CheckpointPace && FileIdentity.SizeOf(log) - _logSizeThen < _limit.Bytes)
+            logBytes = logBytes < long.MaxValue ? logBytes : FileIdentity.SizeOf(log);
+            if (_clock.GetElapsedTime(_checkpointedAt) < CheckpointPace && logBytes - _logSizeThen < _limit.Bytes)
             {
                 return;
             }

@@ -16,6 +16,9 @@ internal sealed record SettlementBatch(long Server, string? Endpoint, IReadOnlyL
 /// <summary>Where the ledger fetches settlements; one for each server.</summary>
 internal interface ISettlementSource
 {
+    /// <summary>Whether an outcome may come at any moment: a message is out and unanswered.</summary>
+    bool AwaitsMore => false;
+
     /// <summary>Hands over what was learnt since the last call, or null. Called on the ledger's thread.</summary>
     SettlementBatch? TakeSettlements();
 

@@ -13,7 +13,7 @@ namespace Quickq.Agent.Upkeep;
 /// <summary>Everything that the agent does from time to time, in one table.</summary>
 internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, ExpiryClock expiry, TimeProvider clock, ILogger log) : IDisposable
 {
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5), LookPace = TimeSpan.FromSeconds(0.5);
 
     private readonly Retention _retention = new(spoolPath, ledger, expiry, clock, log);
     private readonly ExpiredMessages _expired = new(spoolPath, ledger, expiry, clock);
@@ -21,7 +21,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
     private readonly SpoolFolder _folder = new(spoolPath, log);
     private readonly string _path = SpoolPath.FollowLinks(spoolPath);
     private readonly Lock _gate = new();
-    private Task<bool>? _look;
+    private Task? _look;
     private bool _assigning;
 
     /// <summary>Takes limits and retention of the configuration, at the start and after a reload; servers may have come with it.</summary>
@@ -41,24 +41,17 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             //  what it does, a bounded step at a time                                  period of looking          again when                              step
             new("gives messages that were accepted before to the servers that came",    TimeSpan.Zero,             Set(ledger.Unassigned),                 InLedger(Assign)),
             new("makes deferred messages pending that are due",                         TimeSpan.FromSeconds(1),   Set(ledger.Deferred),                   InLedger(connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock))),
-            new("expires messages whose time to live is over, wherever they wait",      TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.5)),     _expired.StepAsync, _expired.Reset),
-            new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     CutLogBackAsync),
-            new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(0.1)),     () => _retention.StepAsync(stopping), _retention.Reset),
-            new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed(TimeSpan.FromSeconds(1)),       _reserve.StepAsync),
-            new("warns when others may write the spool's folder",                       TimeSpan.Zero,             Changed(TimeSpan.FromSeconds(1)),       _folder.StepAsync),
+            new("expires messages whose time to live is over, wherever they wait",      TimeSpan.Zero,             Changed,                                _expired.StepAsync, _expired.Reset),
+            new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed,                                CutLogBackAsync),
+            new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed,                                () => _retention.StepAsync(stopping), _retention.Reset),
+            new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed,                                _reserve.StepAsync),
+            new("warns when others may write the spool's folder",                       TimeSpan.Zero,             Changed,                                _folder.StepAsync),
         ];
         return UpkeepTask.RunAllAsync(tasks, ledger.Health, clock, log, stopping);
 
         Func<Task<UpkeepProgress>> InLedger(Func<SqliteConnection, UpkeepProgress> step) => () => ledger.RunAsync(step);
 
-        // The spool was written to; then at most once in this time. Or it was not for some seconds: time passes, and the disk may fill, without that.
-        Func<Task> Changed(TimeSpan pace) => async () =>
-        {
-            if (await NextLook(stopping))
-            {
-                await Task.Delay(pace, clock, stopping);
-            }
-        };
+        Task Changed() => NextLook(stopping);
     }
 
     public void Dispose()
@@ -67,22 +60,28 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
         _expired.Dispose();
     }
 
-    /// <summary>One timer for all who look: an idle agent wakes once for the whole table. True when the spool was written to.</summary>
-    private Task<bool> NextLook(CancellationToken stopping)
+    /// <summary>
+    /// The spool was written to; then at most once in <see cref="LookPace"/>. Or it was not for some seconds: time passes, and the disk may fill, without that. One timer for
+    /// all who look: an idle agent wakes once for the whole table.
+    /// </summary>
+    private Task NextLook(CancellationToken stopping)
     {
         lock (_gate)
         {
             return _look is { IsCompleted: false } ? _look : _look = LookAsync();
         }
 
-        async Task<bool> LookAsync()
+        async Task LookAsync()
         {
             using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopping);
             Task change = signal.NextChange;
             Task first = await Task.WhenAny(change, Task.Delay(LookEvery, clock, ends.Token));
             await ends.CancelAsync();
             stopping.ThrowIfCancellationRequested();
-            return first == change;
+            if (first == change)
+            {
+                await Task.Delay(LookPace, clock, stopping);
+            }
         }
     }
 

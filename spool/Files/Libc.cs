@@ -10,7 +10,7 @@ internal static partial class Libc
     public const int GetRecordLock = 5, SetRecordLock = 6;
     public const short WriteLockType = 1, UnlockedType = 2;
     public const int NoEntry = 2, Interrupted = 4, TryAgain = 11, AccessDenied = 13, Exists = 17, NotAFolder = 20, InvalidArgument = 22, TooManyOpenFilesInSystem = 23, TooManyOpenFiles = 24, NotPermitted = 1, NoSpace = 28, ReadOnlyFileSystem = 30, NoSystemCall = 38, Loop = 40, QuotaExceeded = 122;
-    public const int PollIn = 1, AtCurrentDirectory = -100;
+    public const int PollIn = 1, AtCurrentDirectory = -100, LinkItself = 0x100;
     public const uint NoReplace = 1;
     public const int SinceBoot = 7;
 
@@ -38,6 +38,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "futimens", SetLastError = true)]
     public static partial int SetTimes(int descriptor, nint timesOrNullForNow);
+
+    [LibraryImport("libc", EntryPoint = "utimensat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int SetTimes(int directory, string path, nint timesOrNullForNow, int flags);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Link(string existing, string name);
@@ -92,6 +95,15 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static unsafe partial nint Write(int descriptor, byte* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]
+    public static partial int EventPoll(int flags);
+
+    [LibraryImport("libc", EntryPoint = "epoll_ctl", SetLastError = true)]
+    public static unsafe partial int EventPollControl(int poll, int operation, int descriptor, byte* entry);
+
+    [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
+    public static unsafe partial int EventPollWait(int poll, byte* entries, int count, int timeoutMilliseconds);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     public static unsafe partial int Poll(PollDescriptor* descriptors, ulong count, int timeoutMilliseconds);

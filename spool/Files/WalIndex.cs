@@ -37,13 +37,13 @@ internal static class WalIndex
             if (--users.Count == 0)
             {
                 Open.Remove(resolved);
-                users.Descriptors.ForEach(static descriptor => Libc.Close(descriptor));
+                users.Descriptors.ForEach(static each => Libc.Close(each.Descriptor));
             }
         }
     }
 
-    /// <summary>Bytes that the WAL of this spool must have at least; 0 where the index does not say. To be asked under the lock, between Enter and Leave.</summary>
-    public static long UsedBytes_NeedsLock(string resolved)
+    /// <summary>What the index says now; null where it does not say. To be asked under the lock, between Enter and Leave.</summary>
+    public static WalState? Read_NeedsLock(string resolved)
     {
         int? descriptor;
         lock (Gate)
@@ -51,36 +51,50 @@ internal static class WalIndex
             descriptor = Open[resolved].Find(resolved + "-shm");
         }
 
-        return descriptor is { } open ? Read(open) : 0;
+        return descriptor is { } open ? Read(open) : null;
     }
 
-    /// <summary>The header stands there twice: iVersion, unused, iChange, isInit at 12, szPage at 14, mxFrame at 16, in the machine's byte order.</summary>
-    private static unsafe long Read(int descriptor)
+    /// <summary>The same, without looking whether the path still names that file.</summary>
+    public static WalState? ReadAgain_NeedsLock(string resolved)
+    {
+        int? descriptor;
+        lock (Gate)
+        {
+            descriptor = Open.GetValueOrDefault(resolved)?.Last;
+        }
+
+        return descriptor is { } open ? Read(open) : null;
+    }
+
+    /// <summary>The header is there twice: iVersion, unused, iChange at 8, isInit at 12, szPage at 14, mxFrame at 16, in the machine's byte order.</summary>
+    private static unsafe WalState? Read(int descriptor)
     {
         Span<byte> headers = stackalloc byte[2 * HeaderBytes];
         fixed (byte* buffer = headers)
         {
             if (Libc.ReadAt(descriptor, buffer, headers.Length, 0) != headers.Length)
             {
-                return 0;
+                return null;
             }
         }
 
         if (headers[12] == 0 || !headers[..HeaderBytes].SequenceEqual(headers[HeaderBytes..]))
         {
-            return 0;
+            return null;
         }
 
         uint frames = BinaryPrimitives.ReadUInt32LittleEndian(headers[16..]), size = BinaryPrimitives.ReadUInt16LittleEndian(headers[14..]);
         long page = (size & 0xfe00) + ((size & 1) << 16);
-        return frames == 0 ? 0 : LogHeaderBytes + (frames * (FrameHeaderBytes + page));
+        return new WalState(BinaryPrimitives.ReadUInt32LittleEndian(headers[8..]), frames == 0 ? 0 : LogHeaderBytes + (frames * (FrameHeaderBytes + page)));
     }
 
     private sealed class Users
     {
         public int Count { get; set; }
 
-        public List<int> Descriptors { get; } = [];
+        public List<(int Descriptor, FileIdentity? Identity)> Descriptors { get; } = [];
+
+        public int? Last => Descriptors.Count > 0 ? Descriptors[^1].Descriptor : null;
 
         /// <summary>The descriptor of the file that the path names now.</summary>
         public int? Find(string path)
@@ -90,9 +104,9 @@ internal static class WalIndex
                 return null;
             }
 
-            if (Descriptors.Count > 0 && FileIdentity.OfDescriptor(Descriptors[^1]) == now)
+            if (Descriptors.Count > 0 && Descriptors[^1].Identity == now)
             {
-                return Descriptors[^1];
+                return Descriptors[^1].Descriptor;
             }
 
             int descriptor = Libc.Open(path, Libc.ReadOnly | Libc.CloseOnExec | Libc.NoFollow, 0);
@@ -101,8 +115,13 @@ internal static class WalIndex
                 throw new SpoolException(SpoolFault.InputOutput, path, $"cannot open {path}: {Libc.ErrorText(Marshal.GetLastPInvokeError())}");
             }
 
-            Descriptors.Add(descriptor);
+            Descriptors.Add((descriptor, FileIdentity.OfDescriptor(descriptor)));
             return descriptor;
         }
     }
 }
+
+/// <summary>What the index of a WAL says.</summary>
+/// <param name="Commits">One more with each commit of anybody.</param>
+/// <param name="UsedBytes">Bytes that the WAL must have at least.</param>
+internal readonly record struct WalState(uint Commits, long UsedBytes);

@@ -14,9 +14,12 @@ namespace Quickq.Spool.Locking;
 /// </remarks>
 internal sealed class WriteLock : IDisposable
 {
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(1);
+
     private readonly string _spool;
     private readonly string _path;
     private int _descriptor;
+    private FileIdentity? _identity;
 
     /// <summary>Opens the lock file of a spool.</summary>
     /// <param name="spool">The spool, links followed.</param>
@@ -26,8 +29,11 @@ internal sealed class WriteLock : IDisposable
         SpoolOwnership.RequireFolder(spool);
         _spool = spool;
         _path = SpoolPath.LockFile(spool);
-        _descriptor = LockFile.Open(_path, spool);
+        Use(LockFile.Open(_path, spool));
     }
+
+    /// <summary>So many times to sleep a millisecond before a place in the kernel's queue is taken, which costs a thread. For who is in no hurry.</summary>
+    public int PausesFirst { get; init; }
 
     /// <summary>Takes the lock of the file that the path names; returns when it is held.</summary>
     /// <param name="deadline">How long to wait at most.</param>
@@ -40,24 +46,30 @@ internal sealed class WriteLock : IDisposable
         long since = Stopwatch.GetTimestamp();
         while (true)
         {
-            if (!TryAcquire())
+            bool isHeld = TryAcquire();
+            for (int left = PausesFirst; !isHeld && left > 0 && !stop.WaitHandle.WaitOne(Pause); left--)
+            {
+                isHeld = TryAcquire();
+            }
+
+            if (!isHeld)
             {
                 stop.ThrowIfCancellationRequested(); // a lock that is free is taken all the same
                 TimeSpan left = deadline - Stopwatch.GetElapsedTime(since);
                 int held = (left > TimeSpan.Zero ? new BlockedWait(LockFile.Open(_path, _spool)).Take(left, stop) : null) ?? throw Busy(deadline);
                 Libc.Close(_descriptor);
-                _descriptor = held;
+                Use(held);
             }
 
             // Somebody removed or replaced the lock file: others lock another one.
-            if (FileIdentity.OfDescriptor(_descriptor) == FileIdentity.Find(_path)?.Identity)
+            if (_identity == FileIdentity.Find(_path)?.Identity)
             {
                 return;
             }
 
             Libc.Close(_descriptor);
             _descriptor = -1;
-            _descriptor = LockFile.Open(_path, _spool);
+            Use(LockFile.Open(_path, _spool));
         }
     }
 
@@ -69,13 +81,12 @@ internal sealed class WriteLock : IDisposable
             return;
         }
 
+        _ = Libc.Flock(_descriptor, Libc.LockUnlock);
         if (announce)
         {
-            // Inotify reports the write to the WAL before the commit can be seen; this touch comes after it. A hint only.
+            // Inotify reports the write to the WAL before the commit can be seen; this touch comes after it. A hint only. Who wakes by it finds the lock free.
             _ = Libc.SetTimes(_descriptor, 0);
         }
-
-        _ = Libc.Flock(_descriptor, Libc.LockUnlock);
     }
 
     public void Dispose()
@@ -86,6 +97,9 @@ internal sealed class WriteLock : IDisposable
             _descriptor = -1;
         }
     }
+
+    /// <summary>What is open stays the same file: asked once.</summary>
+    private void Use(int descriptor) => (_descriptor, _identity) = (descriptor, FileIdentity.OfDescriptor(descriptor));
 
     private bool TryAcquire()
     {

@@ -78,19 +78,26 @@ internal sealed class OpenDatabase : IDisposable
         }
     }
 
-    /// <summary>Refuses to write where no other program would look.</summary>
+    /// <summary>Whether a repair, done or interrupted, may have been here: it gives the file a second name before anything else.</summary>
+    /// <param name="now">What the path names now.</param>
+    public bool MayBeRepaired(FileStatus? now) => now?.Identity != Identity || now.Value.Links != 1;
+
+    /// <summary>Refuses to write where no other program would look. Returns the size of the WAL, and how many commits there were, where that is known.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.InputOutput"/>: the WAL was removed, replaced or emptied since this was opened. Open it again.</exception>
-    public void RequireLog_NeedsLock()
+    public (long Bytes, uint? Commits) RequireLog_NeedsLock()
     {
         string log = SpoolPath.WriteAheadLog(_path);
         FileStatus? now = FileIdentity.Find(log);
+        WalState? state = WalIndex.Read_NeedsLock(_path);
         bool isReplaced = _log is { } known && now?.Identity != known;
-        if (isReplaced || (now?.Size ?? 0) < WalIndex.UsedBytes_NeedsLock(_path))
+        if (isReplaced || (now?.Size ?? 0) < (state?.UsedBytes ?? 0))
         {
             throw new SpoolException(SpoolFault.InputOutput, _path,
                 $"the WAL {log} was {(isReplaced ? "removed" : "emptied")} while the spool was in use: messages accepted since the last checkpoint are lost; nothing was stored",
                 "stop all programs that use the spool, then start them again (systemctl restart quickq-agent quickq-spool)");
         }
+
+        return (now?.Size ?? 0, state?.Commits);
     }
 
     public void Dispose()

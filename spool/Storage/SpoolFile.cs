@@ -40,6 +40,9 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>The open connection.</summary>
     public SqliteConnection Connection => _open?.Connection ?? throw new ObjectDisposedException(nameof(SpoolFile));
 
+    /// <summary>The file that is open.</summary>
+    public FileIdentity? Identity => _open?.Identity;
+
     /// <summary>Opens an existing spool for reading: no lock, no transaction longer than a statement of the caller's.</summary>
     public static SpoolFile OpenForReading(string path)
     {
@@ -84,7 +87,7 @@ internal sealed class SpoolFile : IDisposable
         }
 
         string? keptLog = create && SpoolCreation.IsMissing(resolved) ? SpoolCreation.CreateIfMissing(resolved) : null;
-        var file = new SpoolFile(resolved, new WriteLock(resolved), durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
+        var file = new SpoolFile(resolved, new WriteLock(resolved) { PausesFirst = durable ? 0 : 3 }, durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
         try
         {
             file.Open();
@@ -100,8 +103,14 @@ internal sealed class SpoolFile : IDisposable
     /// <summary>Whether the last <see cref="Write{T}"/> changed any row; one that did not wrote nothing to the disk.</summary>
     public bool LastWriteChangedRows { get; private set; }
 
+    /// <summary>How large the WAL was before the last <see cref="Write{T}"/>.</summary>
+    public long LogBytes { get; private set; }
+
     /// <summary>For how long the lock was held the last time.</summary>
     public TimeSpan LastHold { get; private set; }
+
+    /// <summary>The agent's own watch, where this is the agent's own writing: then it touches the agent's file instead of the lock file, and nobody wakes for it but open waits.</summary>
+    public SpoolWatch? OwnWatch { get; set; }
 
     /// <summary>Makes the next <see cref="Write{T}"/> sync its commit, and with it every earlier one.</summary>
     public void SyncNextCommit() => _fullSync = true;
@@ -164,21 +173,20 @@ internal sealed class SpoolFile : IDisposable
         _lock.Acquire(LockDeadline, stop);
         long since = Stopwatch.GetTimestamp();
         LastWriteChangedRows = false;
+        uint? commits = null;
+        bool isWatched = false;
         try
         {
-            if (AsideFiles.UndoInterrupted_NeedsLock(Path))
-            {
-                Close();
-            }
-
-            ReopenIfReplaced();
-            RequireLog_NeedsLock();
+            ReopenIfReplaced_NeedsLock();
+            commits = RequireLog_NeedsLock();
             if (!_walIsChecked && ReferenceEquals(_synchronous, "FULL"))
             {
                 WalCheck.RequireIfAlone_NeedsLock(Path);
                 _walIsChecked = true;
             }
 
+            OwnWatch?.BeginOwnCommit();
+            isWatched = OwnWatch is not null;
             return work(Connection);
         }
         catch (SqliteException failure)
@@ -193,7 +201,17 @@ internal sealed class SpoolFile : IDisposable
         }
         finally
         {
-            _lock.Release(announce: LastWriteChangedRows);
+            if (isWatched)
+            {
+                OwnWatch!.EndOwnCommit(othersCommitted: commits is null || WalIndex.ReadAgain_NeedsLock(Path)?.Commits != commits + (LastWriteChangedRows ? 1 : 0));
+            }
+
+            if (OwnWatch is not null && LastWriteChangedRows)
+            {
+                _ = Libc.SetTimes(Libc.AtCurrentDirectory, SpoolPath.AgentFile(Path), 0, Libc.LinkItself);
+            }
+
+            _lock.Release(announce: LastWriteChangedRows && OwnWatch is null);
             LastHold = Stopwatch.GetElapsedTime(since);
         }
     }
@@ -249,9 +267,15 @@ internal sealed class SpoolFile : IDisposable
         return true;
     }
 
-    private void ReopenIfReplaced()
+    private void ReopenIfReplaced_NeedsLock()
     {
         FileStatus? now = FileIdentity.Find(Path);
+        if ((_open is null || _open.MayBeRepaired(now)) && AsideFiles.UndoInterrupted_NeedsLock(Path))
+        {
+            Close();
+            now = FileIdentity.Find(Path);
+        }
+
         if (now is null or { Size: 0 })
         {
             throw new SpoolException(SpoolFault.NotFound, Path, $"the spool {Path} is gone", "the next 'quickq-spool add' makes a new one");
@@ -263,11 +287,12 @@ internal sealed class SpoolFile : IDisposable
         }
     }
 
-    private void RequireLog_NeedsLock()
+    private uint? RequireLog_NeedsLock()
     {
         try
         {
-            _open!.RequireLog_NeedsLock();
+            (LogBytes, uint? commits) = _open!.RequireLog_NeedsLock();
+            return commits;
         }
         catch (SpoolException)
         {

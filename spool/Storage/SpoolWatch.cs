@@ -7,34 +7,57 @@ namespace Quickq.Spool;
 
 /// <summary>Waits for the next commit to a spool, by inotify on its folder; costs nothing while nothing happens.</summary>
 /// <remarks>
-/// A hint, not a promise: every user looks at the spool itself afterwards, and again from time to time. A Quickq writer touches the
-/// lock file after its commit, so the change can be seen when this returns. A program that does not know the lock only writes the
-/// log, a moment before its commit can be seen: then this returns a little later.
-/// It watches the folder because the log may be deleted and made again. One thread waits; <see cref="Wake"/> may come from any.
+/// A hint, not a promise: every user looks at the spool itself afterwards, and again from time to time. A Quickq writer touches a file after its commit (the lock
+/// file, the agent its own), so the change can be seen when this returns. A program that does not know the lock only writes the WAL, a moment before its commit
+/// can be seen: then this returns a little later, and once more soon after.
+/// It watches the folder because the WAL may be deleted and made again. One thread waits; the other members may be called from any.
 /// </remarks>
 public sealed class SpoolWatch : IDisposable
 {
-    private const uint Modified = 0x2, AttributesChanged = 0x4, ClosedAfterWriting = 0x8, MovedTo = 0x80, Created = 0x100, Overflowed = 0x4000;
+    private const uint Modified = 0x2, AttributesChanged = 0x4, MovedTo = 0x80, Created = 0x100, Overflowed = 0x4000;
     private const int CloseOnExec = 0x80000, NonBlocking = 0x800;
-    private const int SettleMilliseconds = 20;
+    private const int SettleMilliseconds = 20, LookAgainMilliseconds = 250;
 
+    private readonly Lock _gate = new();
+    private readonly string _name;
     private readonly string _lockName;
+    private readonly string _agentName;
     private readonly string _logName;
-    private readonly int _inotify;
+    private readonly bool _isAgent;
+    private readonly int _touches;
+    private readonly int _log;
     private readonly int _wake;
+    private readonly EventPoll _poll;
+    private bool _lookAgain;
 
-    /// <summary>Starts to watch the spool at <paramref name="path"/>; the folder must exist, the spool need not.</summary>
+    // Guarded by the gate.
+    private bool _logIsPaused;
+
+    /// <summary>Starts to watch the spool at <paramref name="path"/> for everybody's commits; the folder must exist, the spool need not.</summary>
     /// <exception cref="SpoolException">The folder cannot be watched.</exception>
     public SpoolWatch(string path)
+        : this(path, isAgent: false)
+    {
+    }
+
+    /// <param name="path">The spool.</param>
+    /// <param name="isAgent">The agent does not wake for what it writes itself.</param>
+    internal SpoolWatch(string path, bool isAgent)
     {
         string resolved = SpoolPath.FollowLinks(path);
+        _isAgent = isAgent;
+        _name = Path.GetFileName(resolved);
         _lockName = Path.GetFileName(SpoolPath.LockFile(resolved));
+        _agentName = Path.GetFileName(SpoolPath.AgentFile(resolved));
         _logName = Path.GetFileName(SpoolPath.WriteAheadLog(resolved));
-        _inotify = Libc.InotifyInit(CloseOnExec | NonBlocking);
+        _touches = Libc.InotifyInit(CloseOnExec | NonBlocking);
+        _log = Libc.InotifyInit(CloseOnExec | NonBlocking);
         _wake = Libc.EventFd(0, CloseOnExec | NonBlocking);
+        _poll = new EventPoll();
         string folder = Path.GetDirectoryName(resolved) ?? "/";
-        if (_inotify < 0 || _wake < 0
-            || Libc.InotifyAdd(_inotify, folder, Modified | AttributesChanged | ClosedAfterWriting | MovedTo | Created) < 0)
+        if (_touches < 0 || _log < 0 || _wake < 0
+            || Libc.InotifyAdd(_touches, folder, AttributesChanged | MovedTo | Created) < 0 || Libc.InotifyAdd(_log, folder, Modified | MovedTo) < 0
+            || !_poll.TryAdd(_touches, once: false) || !_poll.TryAdd(_wake, once: false) || !_poll.TryAdd(_log, once: true))
         {
             int error = Marshal.GetLastPInvokeError();
             Dispose();
@@ -43,23 +66,19 @@ public sealed class SpoolWatch : IDisposable
         }
     }
 
-    private enum Sight
-    {
-        Nothing,
-        LogWritten,
-        Committed,
-    }
-
     /// <summary>Returns true after a change, or after <see cref="Wake"/>; false when there was none within <paramref name="timeout"/>.</summary>
     public bool WaitForChange(TimeSpan timeout)
     {
-        Sight seen = Wait((int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 0, int.MaxValue));
-        if (seen == Sight.LogWritten)
+        long deadline = Environment.TickCount64 + (long)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 0, int.MaxValue);
+        if (_lookAgain && deadline - Environment.TickCount64 is var left && left > LookAgainMilliseconds)
         {
-            Wait(SettleMilliseconds);
+            // A commit that was slow to follow its last write to the WAL.
+            bool isSeen = WaitUntil(Environment.TickCount64 + LookAgainMilliseconds);
+            _lookAgain &= isSeen;
+            return true;
         }
 
-        return seen != Sight.Nothing;
+        return WaitUntil(deadline);
     }
 
     /// <summary>Makes the current or the next <see cref="WaitForChange"/> return at once.</summary>
@@ -72,82 +91,139 @@ public sealed class SpoolWatch : IDisposable
     /// <summary>Stops watching.</summary>
     public void Dispose()
     {
-        if (_inotify >= 0)
+        foreach (int descriptor in (ReadOnlySpan<int>)[_touches, _log, _wake])
         {
-            Libc.Close(_inotify);
+            if (descriptor >= 0)
+            {
+                Libc.Close(descriptor);
+            }
         }
 
-        if (_wake >= 0)
+        _poll.Dispose();
+    }
+
+    /// <summary>This process is about to write to the WAL: that is no reason to wake.</summary>
+    internal void BeginOwnCommit()
+    {
+        lock (_gate)
         {
-            Libc.Close(_wake);
+            _logIsPaused = true;
+            _poll.Pause(_log);
         }
     }
 
-    private unsafe Sight Wait(int milliseconds)
+    /// <summary>What was written to the WAL since <see cref="BeginOwnCommit"/> is of no interest, unless somebody else committed meanwhile.</summary>
+    internal void EndOwnCommit(bool othersCommitted)
     {
-        long deadline = Environment.TickCount64 + milliseconds;
-        Span<Libc.PollDescriptor> both =
-        [
-            new() { Descriptor = _inotify, Events = Libc.PollIn },
-            new() { Descriptor = _wake, Events = Libc.PollIn },
-        ];
+        lock (_gate)
+        {
+            ReadEvents(_log);
+            _logIsPaused = false;
+            _poll.Resume(_log);
+        }
+
+        if (othersCommitted)
+        {
+            Wake();
+        }
+    }
+
+    private bool WaitUntil(long deadline)
+    {
+        bool logWritten = false;
         while (true)
         {
-            int left = (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue);
-            int ready;
-            fixed (Libc.PollDescriptor* pointer = both)
+            (bool touched, bool woken, bool logged) = Poll(deadline);
+            if (woken)
             {
-                ready = Libc.Poll(pointer, 2, left);
+                TakeWake();
             }
 
-            if (ready > 0 && both[1].Returned != 0)
+            if (woken || (touched && ReadEvents(_touches)))
             {
-                ulong count;
-                _ = Libc.Read(_wake, (byte*)&count, sizeof(ulong));
-                return Sight.Committed;
+                if (logWritten || logged)
+                {
+                    ForgetLog();
+                }
+
+                return true;
             }
 
-            if (ready > 0 && ReadEvents() is var seen && seen != Sight.Nothing)
+            if (logged && !logWritten)
             {
-                return seen;
+                // Mostly it is a writer that touches the lock file in a moment; until then each page that it writes is none of our business.
+                (logWritten, deadline) = (true, Environment.TickCount64 + SettleMilliseconds);
             }
-
-            if (ready >= 0 && left == 0)
+            else if (Environment.TickCount64 >= deadline)
             {
-                return Sight.Nothing;
+                if (logWritten && ForgetLog())
+                {
+                    _lookAgain = true;
+                    return true;
+                }
+
+                return false;
             }
         }
     }
 
-    /// <summary>Takes all events that are waiting and says the most that they tell.</summary>
-    private unsafe Sight ReadEvents()
+    private (bool Touched, bool Woken, bool Logged) Poll(long deadline)
     {
-        Sight most = Sight.Nothing;
+        Span<int> ready = stackalloc int[3];
+        ready = ready[.._poll.Wait(ready, (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue))];
+        return (ready.Contains(_touches), ready.Contains(_wake), ready.Contains(_log));
+    }
+
+    /// <summary>Takes what was written to the WAL until now; from here on a write is seen again. False when it was another file of the folder.</summary>
+    private bool ForgetLog()
+    {
+        lock (_gate)
+        {
+            bool isLog = ReadEvents(_log);
+            if (!_logIsPaused)
+            {
+                _poll.Resume(_log);
+            }
+
+            return isLog;
+        }
+    }
+
+    private unsafe void TakeWake()
+    {
+        ulong count;
+        _ = Libc.Read(_wake, (byte*)&count, sizeof(ulong));
+    }
+
+    /// <summary>Takes all events that are waiting; true when one of them is of a file that matters.</summary>
+    private unsafe bool ReadEvents(int inotify)
+    {
+        bool matters = false;
         Span<byte> buffer = stackalloc byte[4096];
-        while (true)
+        const int largestEvent = 16 + 256;
+        nint length;
+        do
         {
-            nint length;
             fixed (byte* pointer = buffer)
             {
-                length = Libc.Read(_inotify, pointer, buffer.Length);
-            }
-
-            if (length <= 0)
-            {
-                return most;
+                length = Libc.Read(inotify, pointer, buffer.Length);
             }
 
             // struct inotify_event: wd, mask, cookie, len, name padded with zeros to len.
-            for (Span<byte> rest = buffer[..(int)length]; rest.Length >= 16;)
+            for (Span<byte> rest = buffer[..(int)Math.Max(0, length)]; rest.Length >= 16;)
             {
                 uint mask = BinaryPrimitives.ReadUInt32LittleEndian(rest[4..]);
                 int nameLength = (int)BinaryPrimitives.ReadUInt32LittleEndian(rest[12..]);
-                string name = Encoding.UTF8.GetString(rest.Slice(16, nameLength)).TrimEnd('\0');
-                Sight seen = (mask & Overflowed) != 0 || string.Equals(name, _lockName, StringComparison.Ordinal) ? Sight.Committed
-                    : string.Equals(name, _logName, StringComparison.Ordinal) ? Sight.LogWritten : Sight.Nothing;
-                most = (Sight)Math.Max((int)most, (int)seen);
+                matters |= (mask & Overflowed) != 0 || Matters(Encoding.UTF8.GetString(rest.Slice(16, nameLength)).TrimEnd('\0'), inotify == _log);
                 rest = rest[(16 + nameLength)..];
             }
         }
+        while (length > buffer.Length - largestEvent);
+        return matters;
     }
+
+    private bool Matters(string name, bool inLog) =>
+        inLog ? string.Equals(name, _logName, StringComparison.Ordinal)
+        : string.Equals(name, _lockName, StringComparison.Ordinal) || string.Equals(name, _name, StringComparison.Ordinal)
+            || (!_isAgent && string.Equals(name, _agentName, StringComparison.Ordinal));
 }
