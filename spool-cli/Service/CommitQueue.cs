@@ -17,6 +17,9 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     /// <summary>What is not committed so long after it arrived is refused.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
+    /// <summary>Waits for no lock.</summary>
+    private static readonly CancellationToken NoWait = new(canceled: true);
+
     private readonly Lock _gate = new();
     private readonly AccountQueue<AddRequest> _queue = new();
     private readonly AutoResetEvent _arrived = new(initialState: false);
@@ -49,13 +52,13 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     /// <summary>Queues a request; its answer follows the sync of the disk.</summary>
     /// <param name="uid">The account that it comes from.</param>
     /// <param name="request">The request.</param>
-    /// <param name="isLone">Nothing has come behind it: where nobody stores just now it is stored on return.</param>
+    /// <param name="isLone">Nothing has come behind it: where nobody stores just now, here or in another program, it is stored on return.</param>
     public void Add(uint uid, AddRequest request, bool isLone)
     {
         lock (_gate)
         {
             _queue.Enqueue(uid, request);
-            if (!isLone || _queue.Count > 1 || _isWriting || _stopping)
+            if (!isLone || _queue.Count > 1 || _isWriting || _stopping || _writer is null)
             {
                 WakeThread_NeedsLock();
                 return;
@@ -64,7 +67,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
             _isWriting = true;
         }
 
-        StoreNext();
+        StoreNext(NoWait);
         lock (_gate)
         {
             if (_queue.Count > 0 || _stopping)
@@ -110,7 +113,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
             switch (NextStep())
             {
                 case Step.Store:
-                    StoreNext();
+                    StoreNext(CancellationToken.None);
                     break;
                 case Step.Rest:
                     _arrived.WaitOne();
@@ -138,11 +141,11 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
         }
     }
 
-    /// <summary>Stores what has arrived. <c>_isWriting</c> is the caller's.</summary>
-    private void StoreNext()
+    /// <summary>Stores what has arrived; nothing, when <paramref name="wait"/> ends the wait for the lock. <c>_isWriting</c> is the caller's.</summary>
+    private void StoreNext(CancellationToken wait)
     {
         liveness.Works();
-        Store();
+        Store(wait);
         liveness.Rests();
         lock (_gate)
         {
@@ -150,7 +153,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
         }
     }
 
-    private void Store()
+    private void Store(CancellationToken wait)
     {
         List<AddRequest> taken = [];
         bool wasOpen = _writer is not null;
@@ -162,7 +165,11 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
             {
                 taken = Take();
                 return [.. taken.Select(request => request.Content)];
-            });
+            }, wait);
+        }
+        catch (OperationCanceledException) when (wait.IsCancellationRequested)
+        {
+            return; // another program has the lock: the thread waits for it, and the connection reads on
         }
         catch (SpoolException failure) when (failure.Fault == SpoolFault.NotFound && wasOpen && taken.Count == 0)
         {

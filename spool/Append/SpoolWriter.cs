@@ -86,8 +86,10 @@ public sealed class SpoolWriter : ISpoolProducer
     /// Appends the requests that <paramref name="take"/> gives in one transaction: each is stored whole or refused by itself. They are durable on return.
     /// </summary>
     /// <param name="take">Called once, with the lock held: what has arrived until then can be in it. <see cref="MessageRules.Check"/> has passed each message.</param>
+    /// <param name="stop">Ends the wait for the lock; a lock that is free is taken all the same.</param>
     /// <exception cref="SpoolException">The spool could not take them; none was stored.</exception>
-    internal void AppendRequests(Func<IReadOnlyList<AppendRequest>> take) => _file.Write(connection =>
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> ended the wait; nothing was stored.</exception>
+    internal void AppendRequests(Func<IReadOnlyList<AppendRequest>> take, CancellationToken stop = default) => _file.Write(connection =>
     {
         Prepare_NeedsTransaction(connection);
         SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
@@ -100,7 +102,7 @@ public sealed class SpoolWriter : ISpoolProducer
         }
 
         return incoming;
-    });
+    }, stop);
 
     /// <summary>Returns the bytes that it added to the spool.</summary>
     private long AppendRequest_NeedsTransaction(SqliteConnection connection, AppendRequest request, SpoolLimits limits, SpoolRoom room, long before)
