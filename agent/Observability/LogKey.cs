@@ -12,6 +12,7 @@ internal static class LogKey
     public const string Delay = nameof(Delay);
     public const string Count = nameof(Count);
     public const string Spool = nameof(Spool);
+    public const string Folder = nameof(Folder);
     public const string Config = nameof(Config);
     public const string Note = nameof(Note);
     public const string Version = nameof(Version);
