@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-longest=300
+longest=400
 number=0
 failed=0
 

@@ -38,6 +38,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private bool _disposed;
 
     private IChannel? _firstChannel;
+    private int _openChannels;
+    private long _channelClosedAt;
     private volatile string? _blockedReason;
 
     internal BrokerConnection(IConnection client, BrokerSocket socket, string host, IPEndPoint endpoint, ServerSettings settings, BrokerDeadlines deadlines, TimeProvider time)
@@ -76,6 +78,24 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>Whether a broken deadline ended it: something hung, in the client, on the way or at the broker.</summary>
     public bool WasGivenUp { get; private set; }
 
+    /// <summary>The AMQP code with which the broker closed the connection; 0 when it did not. Set before <see cref="Lost"/> completes.</summary>
+    public ushort CloseCode { get; private set; }
+
+    /// <summary>The broker closed the connection because one more channel was opened than it grants.</summary>
+    public bool WasRefusedChannel { get; private set; }
+
+    /// <summary>The broker sent heartbeats but answered no question: it may be held up by a queue that hangs.</summary>
+    public bool WasSilent { get; private set; }
+
+    /// <summary>How many channels are open.</summary>
+    public int OpenChannels => Volatile.Read(ref _openChannels);
+
+    /// <summary>How long ago the last channel was closed: the broker counts it for a moment more.</summary>
+    public TimeSpan SinceChannelClosed => Volatile.Read(ref _channelClosedAt) is var at && at == 0 ? TimeSpan.MaxValue : _time.GetElapsedTime(at);
+
+    /// <summary>A channel is open that nobody uses yet: the next publisher gets it.</summary>
+    public bool HasSpareChannel => Volatile.Read(ref _firstChannel) is not null;
+
     /// <summary>Makes one attempt; when to make the next is the caller's to decide.</summary>
     /// <exception cref="BrokerUnavailableException">Nothing could be opened; the message says why.</exception>
     /// <param name="settings">The server.</param>
@@ -89,6 +109,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     /// <summary>Opens a channel of its own for a publisher.</summary>
     /// <exception cref="BrokerUnavailableException">The connection is lost, now or before.</exception>
+    /// <exception cref="NoChannelException">All that the broker grants are open.</exception>
     public async Task<ConfirmedPublisher> OpenPublisherAsync(IConfirmListener listener, CancellationToken stopping)
     {
         var channel = Interlocked.Exchange(ref _firstChannel, null) is { IsOpen: true } first ? first : await OpenChannelAsync(stopping);
@@ -121,6 +142,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
                     return true;
                 },
                 "the broker did not say whether an exchange is there",
+                _deadlines.OpenChannel,
                 stopping);
             return null;
         }
@@ -131,6 +153,20 @@ internal sealed class BrokerConnection : IAsyncDisposable
         finally
         {
             await CloseChannelAsync(channel);
+        }
+    }
+
+    /// <summary>Asks for a sign of life of the broker itself, by opening a channel: whoever gets one, and no confirm, waits for a queue. False when the connection ends meanwhile.</summary>
+    public async Task<bool> AskForAnswerAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await CloseChannelAsync(await OpenChannelAsync(_deadlines.Answer, silent: true, stopping));
+            return true;
+        }
+        catch (Exception ended) when (ended is BrokerUnavailableException or NoChannelException or OperationCanceledException)
+        {
+            return false;
         }
     }
 
@@ -173,26 +209,48 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     internal async Task CloseChannelAsync(IChannel channel)
     {
+        Interlocked.Decrement(ref _openChannels);
         // A broker that blocks us reads nothing: the channel goes with the connection.
         if (!Lost.IsCompleted && BlockedReason is null && !await BoundedAsync(Task.WhenAny(channel.DisposeAsync().AsTask(), Lost), _deadlines.Close))
         {
             GiveUp($"a channel did not close within {_deadlines.Close.TotalSeconds:0.#} s");
         }
+
+        Volatile.Write(ref _channelClosedAt, _time.GetTimestamp());
     }
 
     /// <summary>Why a call into the client failed: for what it is worth, the loss of the connection says more than its exception.</summary>
     internal string ReasonAfter(Exception failure, string? channelReason) =>
         Lost.IsCompletedSuccessfully ? Lost.Result : channelReason ?? $"the connection broke: {failure.Message.ReplaceLineEndings(" ")}";
 
-    private async Task<IChannel> OpenChannelAsync(CancellationToken stopping) => Lost.IsCompleted
-        ? throw new BrokerUnavailableException(await Lost)
-        : await BoundedCallAsync(limit => _client.CreateChannelAsync(Confirming, limit), "no channel was opened", stopping);
+    private Task<IChannel> OpenChannelAsync(CancellationToken stopping) => OpenChannelAsync(_deadlines.OpenChannel, silent: false, stopping);
 
-    /// <summary>A question to the broker and its answer, within the deadline of a channel's opening.</summary>
-    private async Task<T> BoundedCallAsync<T>(Func<CancellationToken, Task<T>> call, string breach, CancellationToken stopping)
+    private async Task<IChannel> OpenChannelAsync(TimeSpan deadline, bool silent, CancellationToken stopping)
     {
-        using var expiry = new CancellationTokenSource(_deadlines.OpenChannel, _time);
+        if (Lost.IsCompleted)
+        {
+            throw new BrokerUnavailableException(await Lost);
+        }
+
+        try
+        {
+            var channel = await BoundedCallAsync(limit => _client.CreateChannelAsync(Confirming, limit), "no channel was opened", deadline, stopping, silent);
+            Interlocked.Increment(ref _openChannels);
+            return channel;
+        }
+        catch (ChannelAllocationException none)
+        {
+            throw new NoChannelException($"the broker grants no more than {OpenChannels} channels", none);
+        }
+    }
+
+    /// <summary>A question to the broker and its answer, within a deadline that stands still while the broker blocks: it reads nothing then.</summary>
+    private async Task<T> BoundedCallAsync<T>(Func<CancellationToken, Task<T>> call, string breach, TimeSpan deadline, CancellationToken stopping, bool silent = false)
+    {
+        using var expiry = new CancellationTokenSource();
+        using var watch = new PublishWatchdog(_time, deadline, () => BlockedReason is not null, Expire);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, expiry.Token, _over);
+        watch.Began();
         try
         {
             return await call(either.Token).WaitAsync(either.Token);
@@ -200,12 +258,33 @@ internal sealed class BrokerConnection : IAsyncDisposable
         catch (OperationCanceledException late)
         {
             stopping.ThrowIfCancellationRequested();
-            GiveUp($"{breach} within {_deadlines.OpenChannel.TotalSeconds:0.#} s");
+            WasSilent = silent && !Lost.IsCompleted;
+            GiveUp($"{breach} within {deadline.TotalSeconds:0.#} s");
             throw new BrokerUnavailableException(await Lost, late);
+        }
+        catch (ChannelAllocationException)
+        {
+            throw;
         }
         catch (Exception failure) when (failure is RabbitMQClientException or IOException or ObjectDisposedException or System.Threading.Channels.ChannelClosedException)
         {
             throw new BrokerUnavailableException(ReasonAfter(failure, channelReason: null), failure);
+        }
+        finally
+        {
+            watch.Ended();
+        }
+
+        void Expire()
+        {
+            try
+            {
+                expiry.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The answer came at this very moment.
+            }
         }
     }
 
@@ -214,6 +293,12 @@ internal sealed class BrokerConnection : IAsyncDisposable
         var reason = shutdown is { Initiator: ShutdownInitiator.Peer, ReplyCode: Constants.AccessRefused or Constants.NotAllowed }
             ? ConnectFailure.Refusal(_endpoint, _settings, shutdown.ReplyCode, shutdown.ReplyText)
             : LossReason.Describe(shutdown, _socket.EndedBy, _settings.Heartbeat, _deadlines.Unacknowledged);
+        if (shutdown.Initiator == ShutdownInitiator.Peer && !Lost.IsCompleted)
+        {
+            CloseCode = shutdown.ReplyCode;
+            WasRefusedChannel = shutdown.ReplyCode == Constants.NotAllowed && shutdown.ReplyText.Contains("number of channels opened", StringComparison.Ordinal);
+        }
+
         Lose(reason);
         return Task.CompletedTask;
     }

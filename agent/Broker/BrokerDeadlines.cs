@@ -18,6 +18,9 @@ internal sealed record BrokerDeadlines
 
     public TimeSpan OpenChannel { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>For a sign of life of a broker that confirms nothing. Stands still while the broker blocks us.</summary>
+    public TimeSpan Answer { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>For the client to take a message, not for its confirm. Stands still while the broker blocks us.</summary>
     public TimeSpan Publish { get; init; } = TimeSpan.FromSeconds(30);
 

@@ -139,7 +139,8 @@ internal sealed class BrokerDialer
             Password = password.Reveal(),
             RequestedHeartbeat = _settings.Heartbeat,
             HandshakeContinuationTimeout = _deadlines.Handshake,
-            ContinuationTimeout = _deadlines.OpenChannel,
+            // Our own deadlines stand still while the broker blocks; the client's would not.
+            ContinuationTimeout = TimeSpan.FromDays(1),
             RequestedFrameMax = InboundFrames.LargestFrame,
             MaxInboundMessageBodySize = InboundFrames.LargestFrame,
             // Our own loop connects again: the client's stops for good at the first refused password.

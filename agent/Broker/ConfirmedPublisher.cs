@@ -40,6 +40,9 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
         _channel.ChannelShutdownAsync += OnShutdownAsync;
     }
 
+    /// <summary>Nothing can be published any more; the listener was told, or is being told.</summary>
+    public bool IsClosed => _closedReason is not null;
+
     /// <summary>The delivery tag that the next publish will have.</summary>
     public ulong NextTag { get; private set; } = 1;
 

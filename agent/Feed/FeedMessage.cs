@@ -3,7 +3,7 @@ namespace Quickq.Agent.Feed;
 /// <summary>One due message as the spool holds it. Times are microseconds since the epoch.</summary>
 /// <remarks>
 /// Its body is taken out to be sent and is not kept until the confirm: with many large messages in flight that would be most of the agent's memory, and the
-/// garbage collector would move it about. Who must send it again reads it again (<see cref="SpoolFeed.ReadBody"/>).
+/// garbage collector would move it about. What must be sent again is read again, from the spool, like any other message.
 /// </remarks>
 internal sealed class FeedMessage(long seq, string id, string? exchange, string routingKey, string properties, long? expiresAt, long createdAt, byte[] body, string? fault = null)
 {

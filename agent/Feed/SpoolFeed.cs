@@ -18,16 +18,28 @@ internal sealed class SpoolFeed : IDisposable
         """
 
         FROM delivery AS d CROSS JOIN message AS m ON m.seq = d.message
-        WHERE d.server = $server AND d.state = 'pending' AND d.message > $after AND d.message < $barrier /*but*/
+        WHERE d.server = $server AND d.state = 'pending' AND d.message > $after AND d.message < $barrier /*passing*/
         ORDER BY d.message LIMIT $count
         """;
 
-    private const string ButExchanges = "AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)) NOT IN (SELECT value FROM json_each($but))";
+    /// <summary>At most so many rows are looked at for one page: others must not wait while a million is passed by.</summary>
+    private const int MostLookedAt = 2_000;
 
-    private const string SelectLast =
-        "SELECT max(message) FROM delivery WHERE server = $server AND state = 'pending' AND message > $after AND message < $barrier";
+    private const string Passing =
+        """
+        AND d.message <= $upTo
+            AND coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)) NOT IN (SELECT value FROM json_each($exchanges))
+            AND (coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)), m.routing_key)
+                NOT IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each($keys))
+            AND ($only IS NULL OR coalesce(m.exchange, (SELECT exchange FROM server WHERE id = $server)) = $only)
+            AND ($key IS NULL OR m.routing_key = $key)
+        """;
 
-    private const string SelectBody = "SELECT id, body FROM message WHERE seq = $seq";
+    private const string SelectUpTo =
+        """
+        SELECT count(*), max(message)
+        FROM (SELECT message FROM delivery WHERE server = $server AND state = 'pending' AND message > $after AND message < $barrier ORDER BY message LIMIT $most)
+        """;
 
     private const string SelectMarks =
         """
@@ -49,11 +61,12 @@ internal sealed class SpoolFeed : IDisposable
     private bool _wentBack;
     private SqliteConnection? _preparedFor;
     private SqliteCommand _selectPage = null!;
-    private SqliteCommand _selectPageBut = null!;
+    private SqliteCommand _selectFiltered = null!;
+    private SqliteCommand _selectUpTo = null!;
 
     // Where the next row is too large to be read: only its number.
     private SqliteCommand _selectNext = null!;
-    private SqliteCommand _selectNextBut = null!;
+    private SqliteCommand _selectNextFiltered = null!;
 
     /// <summary>A feed with a connection of its own.</summary>
     public SpoolFeed(string path, long server)
@@ -107,36 +120,57 @@ internal sealed class SpoolFeed : IDisposable
     }
 
     /// <summary>The next messages behind <see cref="Position"/>: at most <paramref name="maxCount"/>, and no further one once <paramref name="maxBytes"/> of bodies are read.</summary>
+    /// <param name="maxCount">So many.</param>
+    /// <param name="maxBytes">So many bytes.</param>
     /// <param name="barrier">Messages from this one on still wait to be assigned: order wants that they wait.</param>
-    /// <param name="but">Exchanges whose messages are passed by: whoever wants them later goes back for them.</param>
-    public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
+    /// <param name="filter">What is passed by: whoever wants it later goes back for it. An empty page is not the end then: <see cref="IsAtEnd"/> says so.</param>
+    public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, FeedFilter? filter)
     {
+        if (filter is not null)
+        {
+            FeedStretch stretch = ReadAside(Position, maxCount, maxBytes, barrier, filter);
+            (Position, IsAtEnd, _wentBack) = (Math.Max(Position, stretch.UpTo), stretch.IsAtEnd, false);
+            return stretch.Messages;
+        }
+
         lock (_file.Gate)
         {
-            if (_wentBack || but.Count > 0)
+            if (_wentBack)
             {
                 // What was settled since the look began would be pending in it still.
                 _wentBack = false;
                 _file.EndLook_NeedsLock();
             }
 
-            SqliteConnection connection = _file.Connection_NeedsLock;
-            Prepare(connection);
-            _ = raw.sqlite3_limit(connection.Handle!, LengthLimit, (int)Math.Min(int.MaxValue, LargestBytes()));
-            return but.Count == 0 ? Read(connection, _selectPage, _selectNext, maxCount, maxBytes, barrier) : Read(connection, maxCount, maxBytes, barrier, but);
+            SqliteConnection connection = Begin_NeedsLock();
+            (List<FeedMessage> page, IsAtEnd) = Read(connection, _selectPage, _selectNext, Position, maxCount, maxBytes, barrier);
+            Position = page.Count > 0 ? page[^1].Seq : Position;
+            return page;
         }
     }
 
-    /// <summary>The body of a message that was handed out before; null when the spool has the message no more.</summary>
-    public byte[]? ReadBody(FeedMessage message)
+    /// <summary>As <see cref="Next"/>, behind a place of the caller's own: <see cref="Position"/> stays.</summary>
+    public FeedStretch ReadAside(long after, int maxCount, long maxBytes, long barrier, FeedFilter filter)
     {
         lock (_file.Gate)
         {
-            return _file.Connection_NeedsLock.ReadRows(
-                SelectBody,
-                // Should another spool have taken the place of this one, its messages have the same numbers.
-                row => string.Equals(row.GetString(0), message.Id, StringComparison.Ordinal) ? row.GetFieldValue<byte[]>(1) : null,
-                ("$seq", message.Seq)).SingleOrDefault();
+            _file.EndLook_NeedsLock();
+            SqliteConnection connection = Begin_NeedsLock();
+
+            // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
+            connection.Execute("BEGIN");
+            try
+            {
+                (long count, long upTo) = LookAhead(after, barrier);
+                Set(_selectFiltered, filter, upTo);
+                Set(_selectNextFiltered, filter, upTo);
+                (List<FeedMessage> page, _) = Read(connection, _selectFiltered, _selectNextFiltered, after, maxCount, maxBytes, barrier);
+                return page.Count > 0 ? new FeedStretch(page, page[^1].Seq, IsAtEnd: false) : new FeedStretch(page, upTo, IsAtEnd: count < MostLookedAt);
+            }
+            finally
+            {
+                connection.Execute("ROLLBACK");
+            }
         }
     }
 
@@ -159,9 +193,10 @@ internal sealed class SpoolFeed : IDisposable
             if (_preparedFor is not null)
             {
                 _selectPage.Dispose();
-                _selectPageBut.Dispose();
+                _selectFiltered.Dispose();
+                _selectUpTo.Dispose();
                 _selectNext.Dispose();
-                _selectNextBut.Dispose();
+                _selectNextFiltered.Dispose();
                 _preparedFor = null;
             }
         }
@@ -172,50 +207,44 @@ internal sealed class SpoolFeed : IDisposable
         }
     }
 
-    private List<FeedMessage> Read(SqliteConnection connection, int maxCount, long maxBytes, long barrier, IReadOnlyCollection<string> but)
+    private SqliteConnection Begin_NeedsLock()
     {
-        // One snapshot for both: a message that comes in between must not be taken for one that was passed by.
-        connection.Execute("BEGIN");
-        try
-        {
-            long after = Position;
-            string others = but.ToJsonList();
-            List<FeedMessage> page = Read(connection, _selectPageBut.Set("$but", others), _selectNextBut.Set("$but", others), maxCount, maxBytes, barrier);
-            if (page.Count == 0 && connection.ReadNumberOrNull(SelectLast, ("$server", _server), ("$after", after), ("$barrier", barrier)) is { } last)
-            {
-                // All that is left is passed by: not to be looked through again at every change of the spool.
-                Position = last;
-            }
-
-            return page;
-        }
-        finally
-        {
-            connection.Execute("ROLLBACK");
-        }
+        SqliteConnection connection = _file.Connection_NeedsLock;
+        Prepare(connection);
+        _ = raw.sqlite3_limit(connection.Handle!, LengthLimit, (int)Math.Min(int.MaxValue, LargestBytes()));
+        return connection;
     }
 
-    private List<FeedMessage> Read(SqliteConnection connection, SqliteCommand select, SqliteCommand selectNext, int maxCount, long maxBytes, long barrier)
+    /// <summary>How many rows are looked at, and which is the last.</summary>
+    private (long Count, long UpTo) LookAhead(long after, long barrier)
+    {
+        using SqliteDataReader row = _selectUpTo.Set("$server", _server).Set("$after", after).Set("$barrier", barrier).Set("$most", MostLookedAt).ExecuteReader();
+        row.Read();
+        return (row.GetInt64(0), row.NumberOrNull(1) ?? after);
+    }
+
+    private static void Set(SqliteCommand select, FeedFilter filter, long upTo) => select
+        .Set("$exchanges", filter.ExchangesAsJson()).Set("$keys", filter.KeysAsJson()).Set("$only", filter.OnlyExchange).Set("$key", filter.OnlyKey).Set("$upTo", upTo);
+
+    /// <summary>One page, and whether nothing more is behind it.</summary>
+    private (List<FeedMessage> Page, bool IsAtEnd) Read(SqliteConnection connection, SqliteCommand select, SqliteCommand selectNext, long after, int maxCount, long maxBytes, long barrier)
     {
         var page = new List<FeedMessage>();
-        IsAtEnd = false;
         try
         {
-            select.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", maxCount);
+            select.Set("$server", _server).Set("$after", after).Set("$barrier", barrier).Set("$count", maxCount);
             using SqliteDataReader row = select.ExecuteReader();
             long bytes = 0;
             while (bytes < maxBytes && page.Count < maxCount)
             {
                 if (!row.Read())
                 {
-                    IsAtEnd = true;
-                    break;
+                    return (page, true);
                 }
 
                 FeedMessage message = ReadMessage(row);
                 page.Add(message);
                 bytes += message.Bytes;
-                Position = message.Seq;
             }
         }
         catch (SqliteException tooLarge) when (tooLarge.SqliteErrorCode == raw.SQLITE_TOOBIG)
@@ -223,12 +252,11 @@ internal sealed class SpoolFeed : IDisposable
             // The one behind the last that was read; the next page begins with it.
             if (page.Count == 0)
             {
-                page.Add(ReadTooLarge(connection, selectNext, barrier));
-                Position = page[0].Seq;
+                page.Add(ReadTooLarge(connection, selectNext, after, barrier));
             }
         }
 
-        return page;
+        return (page, false);
     }
 
     /// <summary>Any value may stand in any column, since any program may write rows: what cannot be sent is told with the message, and costs no other one anything.</summary>
@@ -251,9 +279,9 @@ internal sealed class SpoolFeed : IDisposable
         }
     }
 
-    private FeedMessage ReadTooLarge(SqliteConnection connection, SqliteCommand selectNext, long barrier)
+    private FeedMessage ReadTooLarge(SqliteConnection connection, SqliteCommand selectNext, long after, long barrier)
     {
-        long seq = selectNext.Set("$server", _server).Set("$after", Position).Set("$barrier", barrier).Set("$count", 1).ReadNumber();
+        long seq = selectNext.Set("$server", _server).Set("$after", after).Set("$barrier", barrier).Set("$count", 1).ReadNumber();
         string id = connection.ReadRows("SELECT CAST(substr(CAST(id AS BLOB), 1, 255) AS TEXT) FROM message WHERE seq = $seq", row => row.GetString(0), ("$seq", seq)).Single();
         return Unreadable(seq, id, $"it takes more than {ByteSize.Format(LargestBytes())}, which nobody could add by 'quickq-spool add'");
     }
@@ -270,11 +298,12 @@ internal sealed class SpoolFeed : IDisposable
         }
 
         _selectPage = connection.Prepare(SelectPage, "$server", "$after", "$barrier", "$count");
-        _selectPageBut = connection.Prepare(
-            SelectPage.Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
         _selectNext = connection.Prepare(SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal), "$server", "$after", "$barrier", "$count");
-        _selectNextBut = connection.Prepare(
-            SelectPage.Replace(Columns, "m.seq", StringComparison.Ordinal).Replace("/*but*/", ButExchanges, StringComparison.Ordinal), "$server", "$after", "$barrier", "$count", "$but");
+        string passing = SelectPage.Replace("/*passing*/", Passing, StringComparison.Ordinal);
+        string[] names = ["$server", "$after", "$barrier", "$count", "$upTo", "$exchanges", "$keys", "$only", "$key"];
+        _selectFiltered = connection.Prepare(passing, names);
+        _selectNextFiltered = connection.Prepare(passing.Replace(Columns, "m.seq", StringComparison.Ordinal), names);
+        _selectUpTo = connection.Prepare(SelectUpTo, "$server", "$after", "$barrier", "$most");
         _preparedFor = connection;
     }
 }

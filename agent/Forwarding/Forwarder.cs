@@ -28,8 +28,8 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     {
         int failures = 0;
         var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System) { Step = parts.Pulse.Beat };
-        var lanes = new LaneSet(settings, parts, _window, stopTaking);
-        using var pump = new Pump(settings, parts, _window, lanes, _state);
+        var publishers = new PublisherSet(settings, parts, _window, stopTaking);
+        using var pump = new Pump(settings, parts, _window, publishers, _state);
         while (!stopTaking.IsCancellationRequested)
         {
             TimeSpan delay;
@@ -37,9 +37,15 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             {
                 await using BrokerConnection connection = await dialer.DialAsync(_lost, stopTaking);
                 (long opened, long settled) = (parts.Clock.GetTimestamp(), _window.SettledCount);
-                bool moved = await ForwardAsync(connection, lanes, pump, stopTaking, abandon);
-                failures = moved || _window.SettledCount > settled || parts.Clock.GetElapsedTime(opened) >= Lasting ? 0 : failures + 1;
-                delay = moved ? TimeSpan.Zero : _schedule.DelayAfter(Math.Max(failures, 1));
+                bool moved = await ForwardAsync(connection, publishers, pump, stopTaking, abandon);
+                bool lasted = parts.Clock.GetElapsedTime(opened) >= Lasting;
+                failures = moved || _window.SettledCount > settled || lasted ? 0 : failures + 1;
+                delay = moved || publishers.ConnectAtOnce ? TimeSpan.Zero : _schedule.DelayAfter(Math.Max(failures, 1));
+                if (lasted)
+                {
+                    publishers.Lasted();
+                }
+
                 _lost = moved ? null : connection.Peer;
             }
             catch (BrokerUnavailableException unavailable)
@@ -58,7 +64,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
                 // Whatever it was, a server's doing or a fault of ours: it costs this server its connection, and nobody else anything.
                 failures++;
                 delay = _schedule.DelayAfter(failures);
-                lanes.ConnectionLost();
+                publishers.ConnectionLost();
                 _window.LeaveUnsettled();
                 parts.Log.ServerFault(settings.Name, fault);
                 _state.Report("reconnecting", $"internal fault: {fault.Message.ReplaceLineEndings(" ")}");
@@ -74,7 +80,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     }
 
     /// <summary>Forwards until the connection is lost or given up. True when it was given up because the server's name has moved.</summary>
-    private async Task<bool> ForwardAsync(BrokerConnection connection, LaneSet lanes, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
+    private async Task<bool> ForwardAsync(BrokerConnection connection, PublisherSet publishers, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
     {
         _window.SetEndpoint(connection.Endpoint);
         parts.Pulse.ExcusedWhile(() => connection.BlockedReason is not null);
@@ -90,7 +96,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         {
             await pump.RunAsync(connection, stopReading.Token);
             parts.Pulse.Waits("for confirms", ForwarderService.Grace);
-            await Task.WhenAny(_window.WaitUntilEmptyAsync(), connection.Lost);
+            await pump.AwaitConfirmsAsync(connection);
         }
         catch (BrokerUnavailableException unavailable)
         {
@@ -103,12 +109,13 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         finally
         {
             parts.Pulse.ExcusedWhile(excuse: null);
-            await lanes.CloseAsync();
-            int unknown = _window.LeaveUnsettled();
             if (connection.Lost.IsCompletedSuccessfully)
             {
                 reason = connection.Lost.Result;
             }
+
+            await publishers.ConnectionLostAsync(connection, reason);
+            int unknown = _window.LeaveUnsettled();
 
             if (reason is not null)
             {

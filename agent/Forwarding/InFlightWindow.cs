@@ -7,17 +7,19 @@ namespace Quickq.Agent.Forwarding;
 /// Bounds what one server has in flight: published, or settled with the settlement not yet committed. This is what a crash repeats.
 /// </summary>
 /// <remarks>
-/// Three threads meet here: the forwarder enters messages, the client's reader settles them, the ledger takes the settlements and commits them.
-/// A message leaves only by <see cref="Committed"/>, or by <see cref="Leave"/> when its outcome will never be known and it must be sent again.
+/// Two threads meet here: the forwarder's loop enters messages and settles them, the ledger takes the settlements and commits them.
+/// What is set aside (a queue hangs) does not count, up to one more window. A message leaves only by <see cref="Committed"/>, or by <see cref="Leave"/> when its outcome will never be known and it must be sent again.
 /// </remarks>
 internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) : ISettlementSource
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, int> _bytesBySeq = new(maxCount);
     private readonly HashSet<long> _committedSincePage = [];
+    private readonly HashSet<long> _aside = [];
     private List<Settlement> _settled = new(maxCount);
     private List<Settlement> _committing = new(maxCount);
     private long _bytes;
+    private long _asideBytes;
     private int _wantedCount;
     private long _wantedBytes;
     private TaskCompletionSource? _roomWanted;
@@ -112,6 +114,26 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
         }
     }
 
+    /// <summary>The message counts no longer, since nobody knows when its answer comes; false when one more window is full of such messages already.</summary>
+    public bool SetAside(long seq)
+    {
+        lock (_gate)
+        {
+            if (!_bytesBySeq.TryGetValue(seq, out int bytes) || _aside.Count >= maxCount || (_asideBytes > 0 && _asideBytes + bytes > maxBytes))
+            {
+                return false;
+            }
+
+            if (_aside.Add(seq))
+            {
+                _asideBytes += bytes;
+                SignalRoom_NeedsLock();
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Counts out a message without an outcome: it is pending still, and is read again.</summary>
     public void Leave(FeedMessage message)
     {
@@ -131,7 +153,8 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
             var kept = _settled.Concat(_committing).Where(settlement => _bytesBySeq.ContainsKey(settlement.Seq))
                 .ToDictionary(settlement => settlement.Seq, settlement => _bytesBySeq[settlement.Seq]);
             _bytesBySeq.Clear();
-            _bytes = 0;
+            _aside.Clear();
+            (_bytes, _asideBytes) = (0, 0);
             foreach ((long seq, int bytes) in kept)
             {
                 _bytesBySeq.Add(seq, bytes);
@@ -148,6 +171,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
     {
         lock (_gate)
         {
+            TakeFromAside_NeedsLock(settlement.Seq); // until it is committed it counts
             _settled.Add(settlement);
             _settledCount++;
             return _settled.Count == 1;
@@ -201,15 +225,25 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
 
     private (int Count, long Bytes) Room_NeedsLock()
     {
-        long bytes = maxBytes - _bytes;
-        bool full = bytes <= 0 && _bytesBySeq.Count > 0;
-        return full ? (0, 0) : (maxCount - _bytesBySeq.Count, Math.Max(1, bytes));
+        long bytes = maxBytes - (_bytes - _asideBytes);
+        int count = _bytesBySeq.Count - _aside.Count;
+        bool full = bytes <= 0 && count > 0;
+        return full ? (0, 0) : (Math.Max(0, maxCount - count), Math.Max(1, bytes));
     }
 
     private bool HasRoom_NeedsLock(int count, long bytes) => Room_NeedsLock() is var room && room.Count >= count && room.Bytes >= bytes;
 
+    private void TakeFromAside_NeedsLock(long seq)
+    {
+        if (_aside.Count > 0 && _aside.Remove(seq))
+        {
+            _asideBytes -= _bytesBySeq[seq];
+        }
+    }
+
     private void Remove_NeedsLock(long seq)
     {
+        TakeFromAside_NeedsLock(seq);
         if (_bytesBySeq.Remove(seq, out int bytes))
         {
             _bytes -= bytes;

@@ -8,13 +8,13 @@ using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
 
-/// <summary>Moves messages from the feed into the lanes of one connection, as far as the window has room. Waits without polling when there is nothing to do.</summary>
-internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, LaneSet lanes, ServerState state)
+/// <summary>
+/// The forwarder's loop on one connection: moves messages from the feed to the publishers, as far as the window has room, and works off what the broker says.
+/// Waits without polling when there is nothing to do.
+/// </summary>
+internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, PublisherSet publishers, ServerState state)
     : IDisposable
 {
-    /// <summary>So long without any answer to what is out, and the connection is given up. Not counted while the broker blocks.</summary>
-    private static readonly TimeSpan ConfirmDeadline = TimeSpan.FromSeconds(60);
-
     /// <summary>While the window is full: so long until marks of the spool are looked at without a reason.</summary>
     private static readonly TimeSpan LookMeanwhile = TimeSpan.FromSeconds(1);
 
@@ -28,6 +28,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private readonly long _worthwhileBytes = Math.Max(1, settings.WindowBytes / 4);
     private SpoolFeed? _feed;
     private Task _meanwhile = Task.CompletedTask;
+    private readonly LoopTimer _timer = new(parts.Clock, publishers.Wake);
+    private readonly Task _never = new TaskCompletionSource().Task;
 
     /// <summary>Runs on one connection until it is lost or the agent stops.</summary>
     /// <exception cref="BrokerUnavailableException">The connection broke a deadline.</exception>
@@ -36,14 +38,15 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         connection.BlockedChanged += () => NoteBlocking(connection);
 
         // Whatever happens comes by one way: a wait for nothing in particular costs no timer and no task for each thing that may end it.
-        using IDisposable changes = parts.Signal.Subscribe(lanes.Changed.SetHere);
-        await using CancellationTokenRegistration end = stopTaking.Register(lanes.Changed.Set);
-        _ = connection.Lost.ContinueWith(_ => lanes.Changed.Set(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        using IDisposable changes = parts.Signal.Subscribe(publishers.SpoolChanged);
+        await using CancellationTokenRegistration end = stopTaking.Register(publishers.Wake);
+        _ = connection.Lost.ContinueWith(_ => publishers.Wake(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         _feed?.GoBackToStart();
         bool troubled = false;
         while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted)
         {
-            lanes.Changed.Reset();
+            publishers.Changed.Reset();
+            publishers.TakeAnswers();
             parts.Pulse.Waits("reading the spool", Pulse.SlowDisk);
             try
             {
@@ -67,7 +70,11 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
     }
 
-    public void Dispose() => _feed?.Dispose();
+    public void Dispose()
+    {
+        _timer.Dispose();
+        _feed?.Dispose();
+    }
 
     private async Task StepAsync(BrokerConnection connection, CancellationToken stopTaking)
     {
@@ -102,22 +109,30 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
 
         state.Set("connected", connection);
-        await AdvanceLanesAsync(connection, _feed, marks);
+        await TendAsync(connection, _feed, marks, stopTaking);
         (int count, long bytes) = window.Room();
-        if (count < _worthwhileRoom || bytes < _worthwhileBytes)
+        if (count < _worthwhileRoom || bytes < _worthwhileBytes || publishers.Flows.MustWait)
         {
             // Not for the spool: the ledger's own commits would wake the signal's thread again and again.
-            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, window.WaitForRoomAsync(_worthwhileRoom, _worthwhileBytes));
+            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, publishers.Flows.MustWait ? _never : window.WaitForRoomAsync(_worthwhileRoom, _worthwhileBytes));
+            return;
+        }
+
+        bool readAside = await PublishAsideAsync(connection, _feed, marks.Barrier, stopTaking);
+        (count, bytes) = window.Room();
+        if (count == 0 || publishers.Flows.MustWait)
+        {
             return;
         }
 
         window.BeginPage();
-        IReadOnlyList<FeedMessage> page = _feed.Next(Math.Min(count, MaxPage), Math.Min(bytes, MaxPageBytes), marks.Barrier, lanes.PassBy(_feed.Position));
-        bool isPublished = await PublishAsync(connection, page, stopTaking);
-        if (isPublished && _feed.IsAtEnd)
+        IReadOnlyList<FeedMessage> page = _feed.Next(PageSize(count), Math.Min(bytes, MaxPageBytes), marks.Barrier, publishers.Flows.PassBy(_feed.Position));
+        bool isPublished = await PublishAsync(connection, page, aside: null, stopTaking);
+        if (isPublished && !readAside && _feed.IsAtEnd)
         {
             // What was committed since the look began says so.
-            await WaitAsync(connection, stopTaking, "for messages", lanes.DueIn);
+            _timer.Set(publishers.DueIn);
+            await WaitAsync(connection, stopTaking, "for messages");
         }
         else if (!Thread.CurrentThread.IsThreadPoolThread)
         {
@@ -126,30 +141,73 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
     }
 
+    /// <summary>Where one message at a time may be out no more are read.</summary>
+    private int PageSize(int room) => publishers.Flows.IsIsolating ? 1 : Math.Min(room, MaxPage);
+
+    /// <summary>What was passed by and may be sent now. True if something was read.</summary>
+    private async Task<bool> PublishAsideAsync(BrokerConnection connection, SpoolFeed feed, long barrier, CancellationToken stopTaking)
+    {
+        bool any = false;
+        foreach (MessageFlow flow in publishers.Flows.ReadingAside())
+        {
+            (int count, long bytes) = window.Room();
+            if (count == 0 || !publishers.Flows.MaySend(flow) || flow.WaitingFrom is not { } from)
+            {
+                continue;
+            }
+
+            window.BeginPage();
+            FeedStretch stretch = feed.ReadAside(from - 1, Math.Min(PageSize(count), flow.Room), Math.Min(bytes, MaxPageBytes), barrier, publishers.Flows.OnlyOf(flow));
+            if (stretch.IsAtEnd)
+            {
+                // What comes from now on is the feed's to hand out.
+                flow.StopWaiting();
+                feed.GoBackBefore(stretch.UpTo + 1);
+                continue;
+            }
+
+            any = true;
+            flow.ReadUpTo(stretch.UpTo);
+            await PublishAsync(connection, stretch.Messages, flow, stopTaking);
+        }
+
+        return any;
+    }
+
     private static (string State, string? Reason)? StopReason(BrokerConnection connection, FeedMarks marks) =>
         marks.Paused ? ("paused", null)
         : connection.BlockedReason is { } blocked ? ("blocked", blocked)
         : null;
 
-    /// <summary>False when the rest of the page must be read again.</summary>
-    private async ValueTask<bool> PublishAsync(BrokerConnection connection, IReadOnlyList<FeedMessage> page, CancellationToken stopTaking)
+    /// <summary>Publishes what may be sent. False when some of the page must be read again.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="page">Messages in order.</param>
+    /// <param name="aside">The flow that read them for itself; null for the feed.</param>
+    /// <param name="stopTaking">The agent stops, or the connection is to end.</param>
+    private async ValueTask<bool> PublishAsync(BrokerConnection connection, IReadOnlyList<FeedMessage> page, MessageFlow? aside, CancellationToken stopTaking)
     {
+        bool all = true;
         foreach (FeedMessage message in page)
         {
-            Lane lane = lanes.For(_encoding.ExchangeOf(message), message.Seq);
             if (stopTaking.IsCancellationRequested || connection.BlockedReason is not null || state.IsPaused)
             {
-                _feed!.GoBackBefore(message.Seq);
+                aside?.WaitFrom(message.Seq);
+                _feed!.GoBackBefore(aside is null ? message.Seq : long.MaxValue);
                 return false;
             }
 
-            if (!lane.Accepts)
+            if (aside?.WaitingFrom <= message.Seq)
             {
-                lane.Skip(message.Seq);
+                return false; // an earlier one was left just now: from there on all is read again
+            }
+
+            if (!publishers.Flows.Accepts(message, _encoding.ExchangeOf(message), aside))
+            {
+                all = false;
             }
             else if (window.Enter(message))
             {
-                ValueTask publishing = PublishAsync(connection, lane, message);
+                ValueTask publishing = PublishAsync(connection, message);
                 if (publishing.IsCompleted)
                 {
                     await publishing;
@@ -161,7 +219,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             }
         }
 
-        return true;
+        return all;
     }
 
     /// <summary>While the broker does not read, this may take as long as an alarm: what an operator says is seen all the same.</summary>
@@ -174,12 +232,16 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
                 _meanwhile = Task.Delay(LookMeanwhile, parts.Clock, CancellationToken.None);
             }
 
-            if (await Task.WhenAny(publishing, _meanwhile) == _meanwhile && IsPaused())
+            publishers.Changed.Reset();
+            publishers.TakeAnswers(forSpool: false);
+            publishers.LookMeanwhile(connection);
+            if (await Task.WhenAny(publishing, publishers.Changed.Next, _meanwhile) == _meanwhile && IsPaused())
             {
                 state.Set("paused", connection);
             }
         }
 
+        publishers.Wake();
         await publishing;
     }
 
@@ -195,43 +257,48 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
     }
 
-    private async ValueTask PublishAsync(BrokerConnection connection, Lane lane, FeedMessage message)
+    private async ValueTask PublishAsync(BrokerConnection connection, FeedMessage message)
     {
         if (_encoding.IsExpired(message))
         {
-            lane.Settle(message, PublishOutcome.Expired, "its time to live ran out");
+            publishers.Settle(message, PublishOutcome.Expired, "its time to live ran out");
         }
         else if (_encoding.Encode(message, message.TakeBody(), out string? fault) is { } encoded)
         {
-            await lane.PublishAsync(connection, message, encoded);
+            await publishers.PublishAsync(connection, message, encoded);
         }
         else
         {
-            lane.Settle(message, PublishOutcome.Unencodable, fault);
+            publishers.Settle(message, PublishOutcome.Unencodable, fault);
         }
     }
 
-    private async ValueTask AdvanceLanesAsync(BrokerConnection connection, SpoolFeed feed, FeedMarks marks)
+    private async ValueTask TendAsync(BrokerConnection connection, SpoolFeed feed, FeedMarks marks, CancellationToken stopTaking)
     {
-        if (lanes.Silence > ConfirmDeadline)
+        if (publishers.Silence > HangingQueues.Deadline)
         {
-            connection.GiveUp(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {ConfirmDeadline.TotalSeconds:0} s"));
+            connection.GiveUp(string.Create(CultureInfo.InvariantCulture, $"no confirm came for {HangingQueues.Deadline.TotalSeconds:0} s"));
             throw new BrokerUnavailableException(await connection.Lost);
         }
 
         if (marks.ProbeWanted)
         {
-            lanes.ProbeNow(await TakeProbeWishesAsync());
+            publishers.ProbeNow(await TakeProbeWishesAsync());
         }
 
-        lanes.DeferOverdue(ConfirmDeadline);
-        foreach (Lane lane in lanes.All)
+        ValueTask tending = publishers.TendAsync(connection);
+        if (tending.IsCompleted)
         {
-            await lane.AdvanceAsync(connection, message => feed.ReadBody(message) is { } body ? _encoding.Encode(message, body, out _) : null);
-            if (lane.TakeRewind() is { } seq)
-            {
-                feed.GoBackBefore(seq);
-            }
+            await tending;
+        }
+        else
+        {
+            await LookMeanwhileAsync(connection, tending.AsTask());
+        }
+
+        if (publishers.Flows.TakeRewind() is { } seq)
+        {
+            feed.GoBackBefore(seq);
         }
     }
 
@@ -255,10 +322,10 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         else
         {
             // What was out while the broker read nothing is overdue by no fault of anybody: its time begins now.
-            lanes.ForgiveSilence();
+            publishers.ForgiveSilence();
         }
 
-        lanes.Changed.Set();
+        publishers.Wake();
     }
 
     /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>
@@ -274,28 +341,48 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (rewind is { } seq)
         {
             feed.GoBackBefore(seq);
+            publishers.Flows.LookBack(seq);
         }
     }
 
-    /// <summary>Waits for any of: a change of the spool, of the lanes or of the connection, the end, the limit, the condition.</summary>
+    /// <summary>Reads no more, and works off what the broker says until nothing is in flight or the connection is gone.</summary>
+    public async Task AwaitConfirmsAsync(BrokerConnection connection)
+    {
+        Task empty = window.WaitUntilEmptyAsync();
+        while (!empty.IsCompleted && !connection.Lost.IsCompleted)
+        {
+            publishers.Changed.Reset();
+            publishers.TakeAnswers();
+            await Task.WhenAny(empty, publishers.Changed.Next, connection.Lost);
+        }
+    }
+
+    /// <summary>Waits for any of: a change of the spool, what follows from a word of the broker, the connection's or the agent's end, the limit, the condition.</summary>
     private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
     {
         // Whatever it waits for: the signal's slow poll or the limit turns the loop.
         parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
-        if (stopTaking.IsCancellationRequested || connection.Lost.IsCompleted)
-        {
-            return; // said before the loop forgot what it was told
-        }
-
         if (limit is null && condition is null)
         {
-            await lanes.Changed.Next;
+            while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted && !publishers.TakeAnswers(forSpool: true))
+            {
+                // Confirms alone are settled here: for them the spool need not be looked at.
+                await publishers.Changed.Next;
+                publishers.Changed.Reset();
+            }
+
             return;
         }
 
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
         Task end = Task.Delay(limit ?? Timeout.InfiniteTimeSpan, parts.Clock, ends.Token);
-        await Task.WhenAny(lanes.Changed.Next, condition ?? end, end);
+        condition ??= end;
+        while (!end.IsCompleted && !condition.IsCompleted && !connection.Lost.IsCompleted && !publishers.TakeAnswers(forSpool: false))
+        {
+            await Task.WhenAny(publishers.Changed.Next, condition, end);
+            publishers.Changed.Reset();
+        }
+
         await ends.CancelAsync();
     }
 }

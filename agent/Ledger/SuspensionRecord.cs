@@ -25,7 +25,13 @@ internal sealed record SuspensionRecord(long Server, string Exchange, string? Re
             ("$reason", Reason),
             ("$at", At),
             ("$next", NextProbeAt));
-        connection.Execute(
-            "UPDATE server SET last_error = $error, last_error_at = $at WHERE id = $server", ("$error", $"exchange '{Exchange}': {Reason}"), ("$at", At), ("$server", Server));
+        new ServerErrorRecord(Server, $"exchange '{Exchange}': {Reason}", At).Write_NeedsTransaction(connection);
     }
+}
+
+/// <summary>The last error of a server, for <c>status</c>.</summary>
+internal sealed record ServerErrorRecord(long Server, string Error, long At)
+{
+    public void Write_NeedsTransaction(SqliteConnection connection) => connection.Execute(
+        "UPDATE server SET last_error = $error, last_error_at = $at WHERE id = $server", ("$error", Error), ("$at", At), ("$server", Server));
 }

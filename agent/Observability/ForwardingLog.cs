@@ -41,6 +41,24 @@ internal static partial class ForwardingLog
     [LoggerMessage(211, LogLevel.Information, "{Server}: exchange '{Exchange}' takes messages again")]
     public static partial void ExchangeResumed(this ILogger log, string server, string exchange);
 
+    [LoggerMessage(214, LogLevel.Warning, "{Server}: routing key '{RoutingKey}' of exchange '{Exchange}' is suspended: {Reason}; its other messages wait, next attempt in {Seconds:0.0} s")]
+    public static partial void KeySuspended(this ILogger log, string server, string routingKey, string exchange, string reason, double seconds);
+
+    [LoggerMessage(215, LogLevel.Debug, "{Server}: routing key '{RoutingKey}' of exchange '{Exchange}': {Reason}; failed {Count} times in a row, next attempt in {Seconds:0.0} s")]
+    public static partial void NextKeyProbe(this ILogger log, string server, string routingKey, string exchange, string reason, int count, double seconds);
+
+    [LoggerMessage(216, LogLevel.Information, "{Server}: routing key '{RoutingKey}' of exchange '{Exchange}' is accepted again")]
+    public static partial void KeyResumed(this ILogger log, string server, string routingKey, string exchange);
+
+    [LoggerMessage(217, LogLevel.Warning, "{Server}: the broker closed the channel of exchange '{Exchange}': {Reason}; sending its messages one by one to find the one it does not accept")]
+    public static partial void Isolating(this ILogger log, string server, string exchange, string reason);
+
+    [LoggerMessage(218, LogLevel.Warning, "{Server}: the broker closed the connection twice with the same messages unconfirmed: {Reason}; sending one message at a time to find the one it does not accept")]
+    public static partial void IsolatingConnection(this ILogger log, string server, string reason);
+
+    [LoggerMessage(219, LogLevel.Warning, "{Server}: the broker grants no more than {Count} channels; exchanges take turns")]
+    public static partial void ChannelsCapped(this ILogger log, string server, int count);
+
     [LoggerMessage(212, LogLevel.Warning, "{Server}: message {MessageId} is rejected: {Reason}")]
     public static partial void MessageRejected(this ILogger log, string server, string messageId, string reason);
 

@@ -7,6 +7,7 @@ internal static class LogKey
     public const string Endpoint = nameof(Endpoint);
     public const string Exchange = nameof(Exchange);
     public const string Host = nameof(Host);
+    public const string RoutingKey = nameof(RoutingKey);
     public const string Reason = nameof(Reason);
     public const string Seconds = nameof(Seconds);
     public const string Delay = nameof(Delay);

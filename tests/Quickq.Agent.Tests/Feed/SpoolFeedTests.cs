@@ -35,17 +35,13 @@ public sealed class SpoolFeedTests : IDisposable
     }
 
     [Fact]
-    public void A_body_is_read_again_of_that_very_message_only()
+    public void A_body_is_handed_out_once()
     {
         using var feed = new SpoolFeed(_spool.Path, server: 1);
-        IReadOnlyList<FeedMessage> page = feed.Next(3, long.MaxValue, long.MaxValue, []);
-        _spool.Execute("UPDATE message SET body = x'010203' WHERE seq = 1; UPDATE message SET id = 'of-another-spool' WHERE seq = 2; DELETE FROM delivery WHERE message = 3; DELETE FROM message WHERE seq = 3");
+        FeedMessage message = feed.Next(1, long.MaxValue, long.MaxValue, filter: null)[0];
 
-        Assert.Equal([1, 2, 3], feed.ReadBody(page[0]));
-        Assert.Null(feed.ReadBody(page[1]));
-        Assert.Null(feed.ReadBody(page[2]));
-        Assert.Equal(new byte[100], page[0].TakeBody());
-        Assert.Throws<InvalidOperationException>(() => page[0].TakeBody());
+        Assert.Equal(new byte[100], message.TakeBody());
+        Assert.Throws<InvalidOperationException>(() => message.TakeBody());
     }
 
     [Fact]
@@ -98,8 +94,36 @@ public sealed class SpoolFeedTests : IDisposable
         Assert.Equal([1, 3, 4], Next(feed, 3, but: ["other"]));
     }
 
+    [Fact]
+    public void Routing_keys_that_are_passed_by_cost_their_exchange_nothing()
+    {
+        _spool.Execute("UPDATE server SET exchange = 'e'; UPDATE message SET routing_key = 'full' WHERE seq IN (1, 2, 4); UPDATE message SET routing_key = 'full', exchange = 'other' WHERE seq = 5");
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+        var but = new FeedFilter { Keys = [("e", "full"), ("e", "it's [\"odd\"]\n")] };
+
+        Assert.Equal([3, 5, 6], feed.Next(3, long.MaxValue, long.MaxValue, but).Select(message => message.Seq));
+    }
+
+    [Fact]
+    public void What_one_flow_reads_for_itself_leaves_the_position_where_it_is()
+    {
+        _spool.Execute("UPDATE server SET exchange = 'e'; UPDATE message SET routing_key = 'k' WHERE seq IN (2, 4, 6); UPDATE message SET exchange = 'other' WHERE seq = 4");
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+        Next(feed, 100);
+
+        FeedStretch ofKey = feed.ReadAside(1, 10, long.MaxValue, long.MaxValue, new FeedFilter { OnlyExchange = "e", OnlyKey = "k" });
+        FeedStretch ofExchange = feed.ReadAside(0, 10, long.MaxValue, long.MaxValue, new FeedFilter { OnlyExchange = "other" });
+        FeedStretch end = feed.ReadAside(6, 10, long.MaxValue, long.MaxValue, new FeedFilter { OnlyExchange = "e", OnlyKey = "k" });
+
+        Assert.Equal([2, 6], ofKey.Messages.Select(message => message.Seq));
+        Assert.Equal((6, false), (ofKey.UpTo, ofKey.IsAtEnd));
+        Assert.Equal([4], ofExchange.Messages.Select(message => message.Seq));
+        Assert.Equal((0, 10, true), (end.Messages.Count, end.UpTo, end.IsAtEnd));
+        Assert.Equal(10, feed.Position);
+    }
+
     public void Dispose() => _spool.Dispose();
 
     private static long[] Next(SpoolFeed feed, int count, long bytes = long.MaxValue, long barrier = long.MaxValue, params string[] but) =>
-        [.. feed.Next(count, bytes, barrier, but).Select(message => message.Seq)];
+        [.. feed.Next(count, bytes, barrier, but.Length == 0 ? null : new FeedFilter { Exchanges = but }).Select(message => message.Seq)];
 }

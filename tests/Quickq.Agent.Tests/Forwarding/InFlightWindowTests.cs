@@ -56,6 +56,36 @@ public sealed class InFlightWindowTests
     }
 
     [Fact]
+    public void What_is_set_aside_does_not_count_up_to_one_more_window()
+    {
+        foreach (int first in (int[])[1, 5])
+        {
+            for (int seq = first; seq < first + 4; seq++)
+            {
+                Assert.True(_window.Enter(Rows.Row(seq)));
+            }
+
+            Assert.Equal(0, _window.Room().Count);
+            for (int seq = first; seq < first + 4; seq++)
+            {
+                Assert.Equal(first == 1, _window.SetAside(seq));
+            }
+        }
+
+        Assert.Equal((0, 60L), _window.Room());
+        Deliver(5);
+        Assert.Equal((1, 70L), _window.Room());
+
+        // A late answer: it counts again until it is committed, and then no more.
+        _window.Settle(new Settlement(1, "delivered", At: 5));
+        Assert.Equal(0, _window.Room().Count);
+        _window.Committed(_window.TakeSettlements()!);
+        Assert.Equal(1, _window.Room().Count);
+        Assert.Equal(6, _window.LeaveUnsettled());
+        Assert.Equal((4, 100L), _window.Room());
+    }
+
+    [Fact]
     public async Task Whoever_waits_for_room_goes_on_when_a_commit_made_it()
     {
         Array.ForEach(Rows.Of(4), row => _window.Enter(row));

@@ -22,7 +22,7 @@ public sealed class UnconfirmedTagsTests
                 {
                     FeedMessage message = Rows.Row(++seq);
                     model.Add(tags.NextTag, message);
-                    tags.Add(message);
+                    tags.Add(message, sentAt: 0);
                     continue;
                 }
 
@@ -46,12 +46,47 @@ public sealed class UnconfirmedTagsTests
     {
         var tags = new UnconfirmedTags();
         FeedMessage[] rows = Rows.Of(2);
-        tags.Add(rows[0]);
-        tags.Add(rows[1]);
+        tags.Add(rows[0], sentAt: 0);
+        tags.Add(rows[1], sentAt: 0);
 
         tags.TakeBack(rows[1]);
 
         Assert.Equal((2UL, 1), (tags.NextTag, tags.Count));
         Assert.Equal([rows[0]], tags.TakeAll());
+    }
+
+    [Fact]
+    public void What_is_overdue_counts_no_longer_and_a_late_answer_still_finds_it()
+    {
+        var tags = new UnconfirmedTags();
+        FeedMessage[] rows = Rows.Of(4);
+        Array.ForEach(rows, row => tags.Add(row, sentAt: row.Seq));
+        var taken = new List<FeedMessage>();
+        tags.Take(3, multiple: false, taken);
+
+        Assert.True(tags.HasPassedBy(sentBefore: 1));
+        tags.SetOverdue(sentBefore: 1, silent: false, _ => true);
+        Assert.Equal([rows[0]], tags.Overdue.Select(overdue => overdue.Message));
+        Assert.Equal((2, 2L), (tags.Count, tags.OldestSentAt));
+
+        tags.Take(1, multiple: false, taken);
+        Assert.Equal([rows[2], rows[0]], taken);
+        Assert.Empty(tags.Overdue);
+    }
+
+    [Fact]
+    public void What_no_later_one_has_passed_is_overdue_only_where_the_channel_is_silent()
+    {
+        var tags = new UnconfirmedTags();
+        FeedMessage[] rows = Rows.Of(3);
+        Array.ForEach(rows, row => tags.Add(row, sentAt: row.Seq));
+
+        tags.SetOverdue(sentBefore: 2, silent: false, _ => true);
+        Assert.Equal(3, tags.Count);
+        tags.SetOverdue(sentBefore: 2, silent: true, message => message.Seq == 1);
+
+        Assert.Equal([rows[0]], tags.Overdue.Select(overdue => overdue.Message));
+        Assert.Equal([rows[0], rows[1], rows[2]], tags.TakeAll());
+        Assert.Empty(tags.Overdue);
     }
 }

@@ -43,7 +43,8 @@ public sealed class Audit
     /// <param name="found">All that was drained from its queues, each queue in its own order.</param>
     /// <param name="faults">How many faults (kills, lost connections) it met.</param>
     /// <param name="window">How many messages may be in flight, and so repeated, per fault.</param>
-    public Audit Server(string name, IReadOnlyList<QueuedMessage> found, int faults = 0, int window = 0)
+    /// <param name="byKey">Routing keys of it were in trouble: then each keeps its order, and they may pass each other.</param>
+    public Audit Server(string name, IReadOnlyList<QueuedMessage> found, int faults = 0, int window = 0, bool byKey = false)
     {
         var rows = _spool.Query<DeliveryRow>(
             """
@@ -65,7 +66,7 @@ public sealed class Audit
             _findings.Add($"{name}: LEDGER: the counters say {counters}, the rows {counted}");
         }
 
-        _findings.AddRange(new QueueAudit(_inOrder, _createdAt).Find(found, rows, faults * window).Select(finding => $"{name}: {finding}"));
+        _findings.AddRange(new QueueAudit(_inOrder, _createdAt) { ByKey = byKey }.Find(found, rows, faults * window).Select(finding => $"{name}: {finding}"));
         return this;
     }
 

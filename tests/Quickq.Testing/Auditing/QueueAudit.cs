@@ -12,6 +12,9 @@ public sealed class QueueAudit(IReadOnlyList<AcceptedMessage> accepted, IReadOnl
     private readonly Dictionary<string, int> _place =
         accepted.Select((message, at) => (message.Id, at)).ToDictionary(pair => pair.Id, pair => pair.at, StringComparer.Ordinal);
 
+    /// <summary>Order is looked at for each routing key of an exchange by itself.</summary>
+    public bool ByKey { get; init; }
+
     /// <summary>How many messages came more than once, counting each time after the first.</summary>
     public static int CountRepeats(IReadOnlyCollection<QueuedMessage> found) =>
         found.Count - found.Select(message => (message.Queue, message.MessageId)).Distinct().Count();
@@ -75,7 +78,7 @@ public sealed class QueueAudit(IReadOnlyList<AcceptedMessage> accepted, IReadOnl
         // passed by the others: its attempts tell.
         var refused = rows.Where(row => row.Attempts > 1).Select(row => row.Id).ToHashSet(StringComparer.Ordinal);
         var seen = new HashSet<(string Queue, string Id)>();
-        var furthest = new Dictionary<(string Queue, string Exchange), int>();
+        var furthest = new Dictionary<(string Queue, string Exchange, string Key), int>();
         foreach (var message in found)
         {
             if (message.MessageId is not { } id || refused.Contains(id) || !_place.TryGetValue(id, out var at) || !seen.Add((message.Queue, id)))
@@ -83,12 +86,12 @@ public sealed class QueueAudit(IReadOnlyList<AcceptedMessage> accepted, IReadOnl
                 continue;
             }
 
-            if (furthest.TryGetValue((message.Queue, message.Exchange), out var before) && at < before)
+            if (furthest.TryGetValue((message.Queue, message.Exchange, ByKey ? message.RoutingKey : ""), out var before) && at < before)
             {
                 yield return $"DISORDER: {Name(id)} came first after {Name(accepted[before].Id)}";
             }
 
-            furthest[(message.Queue, message.Exchange)] = Math.Max(at, before);
+            furthest[(message.Queue, message.Exchange, ByKey ? message.RoutingKey : "")] = Math.Max(at, before);
         }
     }
 

@@ -28,6 +28,6 @@ public class FeedBenchmark
     public int Read()
     {
         _feed.GoBackBefore(1);
-        return _feed.Next(Page, long.MaxValue, long.MaxValue, []).Count;
+        return _feed.Next(Page, long.MaxValue, long.MaxValue, filter: null).Count;
     }
 }
