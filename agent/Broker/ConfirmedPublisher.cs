@@ -113,6 +113,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
             }
         }
 
+        _listener.Said();
         return Task.CompletedTask;
     }
 
@@ -126,6 +127,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
             }
         }
 
+        _listener.Said();
         return Task.CompletedTask;
     }
 
@@ -139,6 +141,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
             }
         }
 
+        _listener.Said();
         return Task.CompletedTask;
     }
 
@@ -159,5 +162,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
                 lastWord(_listener);
             }
         }
+
+        _listener.Said();
     }
 }

@@ -21,4 +21,9 @@ internal interface IConfirmListener
     /// only this channel; 0 when the connection is gone, whose <see cref="BrokerConnection.Lost"/> is complete by then.
     /// </summary>
     void ChannelClosed(ushort code, string text);
+
+    /// <summary>Follows each of the others, while nothing is locked: whoever waits for the broker's word may go on in this call, for a moment.</summary>
+    void Said()
+    {
+    }
 }

@@ -22,8 +22,10 @@ internal sealed class BrokerEvents(int window, Wakeup changed)
         }
 
         _events.Enqueue(one);
-        changed.Set();
     }
+
+    /// <summary>The loop goes on in this call if it waits; confirms alone take it a moment.</summary>
+    public void Wake() => changed.SetHere();
 
     /// <summary>Takes the oldest one. The loop only.</summary>
     public bool TryTake(out BrokerEvent one)
@@ -50,6 +52,8 @@ internal sealed class ChannelListener(ExchangePublisher publisher, BrokerEvents 
     void IConfirmListener.Returned(string messageId, ushort code, string text) => events.Add(new BrokerEvent(this, BrokerEventKind.Returned, Text: messageId));
 
     void IConfirmListener.ChannelClosed(ushort code, string text) => events.Add(new BrokerEvent(this, BrokerEventKind.ChannelClosed, Code: code, Text: text));
+
+    void IConfirmListener.Said() => events.Wake();
 }
 
 /// <summary>What can come.</summary>

@@ -8,10 +8,7 @@ using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
 
-/// <summary>
-/// The forwarder's loop on one connection: moves messages from the feed to the publishers, as far as the window has room, and works off what the broker says.
-/// Waits without polling when there is nothing to do.
-/// </summary>
+/// <summary>The forwarder's loop on one connection: moves messages from the feed to the publishers, works off what the broker says, and waits without polling.</summary>
 internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlightWindow window, PublisherSet publishers, ServerState state)
     : IDisposable
 {
@@ -29,7 +26,6 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private SpoolFeed? _feed;
     private Task _meanwhile = Task.CompletedTask;
     private readonly LoopTimer _timer = new(parts.Clock, publishers.Wake);
-    private readonly Task _never = new TaskCompletionSource().Task;
 
     /// <summary>Runs on one connection until it is lost or the agent stops.</summary>
     /// <exception cref="BrokerUnavailableException">The connection broke a deadline.</exception>
@@ -114,7 +110,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         if (count < _worthwhileRoom || bytes < _worthwhileBytes || publishers.Flows.MustWait)
         {
             // Not for the spool: the ledger's own commits would wake the signal's thread again and again.
-            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, publishers.Flows.MustWait ? _never : window.WaitForRoomAsync(_worthwhileRoom, _worthwhileBytes));
+            await WaitAsync(connection, stopTaking, "for confirms", LookMeanwhile, publishers.Flows.MustWait ? null : window.WaitForRoomAsync(_worthwhileRoom, _worthwhileBytes));
             return;
         }
 
@@ -235,7 +231,9 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             publishers.Changed.Reset();
             publishers.TakeAnswers(forSpool: false);
             publishers.LookMeanwhile(connection);
-            if (await Task.WhenAny(publishing, publishers.Changed.Next, _meanwhile) == _meanwhile && IsPaused())
+            await Task.WhenAny(publishing, publishers.Changed.Next, _meanwhile);
+            await LeaveReaderAsync();
+            if (_meanwhile.IsCompleted && IsPaused())
             {
                 state.Set("paused", connection);
             }
@@ -354,6 +352,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             publishers.Changed.Reset();
             publishers.TakeAnswers();
             await Task.WhenAny(empty, publishers.Changed.Next, connection.Lost);
+            await LeaveReaderAsync();
         }
     }
 
@@ -371,6 +370,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
                 publishers.Changed.Reset();
             }
 
+            await LeaveReaderAsync();
             return;
         }
 
@@ -384,5 +384,15 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
 
         await ends.CancelAsync();
+        await LeaveReaderAsync();
+    }
+
+    /// <summary>What takes more than a moment is not done on the thread that reads from the broker. On the signal's thread it is: one page at most.</summary>
+    private static async ValueTask LeaveReaderAsync()
+    {
+        if (Thread.CurrentThread.IsThreadPoolThread)
+        {
+            await Task.Yield();
+        }
     }
 }
