@@ -8,7 +8,7 @@ using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Systemd;
 
 // The boot story: from here on SIGHUP ends nothing, there are three streams, no core and no home; then command line and configuration, the lock of this spool, the
@@ -57,12 +57,12 @@ try
 
     HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
     builder.Logging.Services.AddSingleton(logging.Factory);
-    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(notice).AddSingleton(reload).AddSingleton(TimeProvider.System).AddSingleton<ForwarderService>();
-    builder.Services.AddHostedService(services => services.GetRequiredService<ForwarderService>());
-    builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderService.Grace + TimeSpan.FromSeconds(5));
+    builder.Services.AddSingleton(settings).AddSingleton(line).AddSingleton(logging).AddSingleton(notice).AddSingleton(reload).AddSingleton(TimeProvider.System).AddSingleton<AgentService>();
+    builder.Services.AddHostedService(services => services.GetRequiredService<AgentService>());
+    builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ForwarderSet.Grace + TimeSpan.FromSeconds(5));
     using IHost host = builder.Build();
     host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => StopDeadline.Begin(log.StopTookTooLong));
-    var service = host.Services.GetRequiredService<ForwarderService>();
+    var service = host.Services.GetRequiredService<AgentService>();
     await host.RunAsync(stop.Token);
 
     // The host ends quietly when a loop faults; systemd must see a failure, else it does not start the agent again.

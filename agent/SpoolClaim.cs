@@ -1,7 +1,7 @@
 using System.Globalization;
 using Quickq.Spool.Storage;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Repair;
 using Quickq.Spool.Schema;
 using Quickq.Spool.Upkeep;

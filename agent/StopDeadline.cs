@@ -1,3 +1,4 @@
+using Quickq.Agent.Settings;
 using System.Runtime.InteropServices;
 
 namespace Quickq.Agent;

@@ -30,7 +30,7 @@ report "no source file has more than $longest lines" "$sizes"
 
 type='\b(class|struct|interface|enum|record|record struct|record class) [A-Z][A-Za-z0-9]*'
 names=$(files '*.cs' | xargs -r grep -nHoE "$type" | grep -E '(Manager|Helper|Helpers|Util|Utils|Utilities|Common|Processor|Handler)$|[^:]*Service$' \
-  | grep -vE ' (ForwarderService|UpkeepService)$')
+  | grep -vE ' (AgentService|UpkeepService)$')
 report "types are named after their role" "$names"
 
 words='\b(TODO|FIXME|XXX)\b|NotImplemented(Exception|Error)|Thread\.Sleep\('

@@ -1,6 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Agent.Feed;
 

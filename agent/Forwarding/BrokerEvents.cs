@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Quickq.Agent.Broker;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Agent.Forwarding;
 

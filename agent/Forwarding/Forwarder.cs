@@ -2,6 +2,7 @@ using System.Net;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Forwarding;
@@ -95,7 +96,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         try
         {
             await pump.RunAsync(connection, stopReading.Token);
-            parts.Pulse.Waits("for confirms", ForwarderService.Grace);
+            parts.Pulse.Waits("for confirms", ForwarderSet.Grace);
             await pump.AwaitConfirmsAsync(connection);
         }
         catch (BrokerUnavailableException unavailable)
@@ -144,7 +145,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         {
             await _alias.WaitUntilMovedAsync(connection.Host, connection.Peer.Address, stopReading.Token);
             parts.Log.AliasMoved(settings.Name, connection.Host, connection.Endpoint);
-            tooLate.CancelAfter(ForwarderService.Grace);
+            tooLate.CancelAfter(ForwarderSet.Grace);
             await stopReading.CancelAsync();
             return true;
         }

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 
 namespace Quickq.Agent.Forwarding;

@@ -3,6 +3,7 @@ using Quickq.Agent.Feed;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 
@@ -11,6 +12,9 @@ namespace Quickq.Agent.Forwarding;
 /// <summary>The running forwarders, one for each configured server; a reload starts, stops and replaces them without touching the others.</summary>
 internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, TimeProvider clock, Func<double> random, ILogger log)
 {
+    /// <summary>How long a stop waits for confirms.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
     private readonly List<Running> _leaving = [];
     private volatile AgentSettings _settings = new();
@@ -107,7 +111,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         foreach (Running running in _running.Values.Where(which).ToArray())
         {
             log.ServerStops(running.Settings.Name, why(running));
-            running.GiveUp.CancelAfter(ForwarderService.Grace);
+            running.GiveUp.CancelAfter(Grace);
             _ = running.Stop.CancelAsync();
             _running.Remove(running.Settings.Name);
             _leaving.Add(running);

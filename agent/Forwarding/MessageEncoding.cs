@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Feed;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 

@@ -2,6 +2,7 @@ using Quickq.Agent.Broker;
 using Quickq.Agent.Feed;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Agent.Forwarding;
 

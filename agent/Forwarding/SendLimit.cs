@@ -1,3 +1,5 @@
+using Quickq.Agent.Timing;
+
 namespace Quickq.Agent.Forwarding;
 
 /// <summary>One number: how many messages of an exchange, or of a routing key in trouble, may be unconfirmed.</summary>

@@ -4,9 +4,10 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Feed;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent.Ledger;

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent.Ledger;

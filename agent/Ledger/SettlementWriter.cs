@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Ledger;

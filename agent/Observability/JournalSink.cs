@@ -1,5 +1,5 @@
 using System.Globalization;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Systemd;
 using Serilog.Core;
 using Serilog.Events;

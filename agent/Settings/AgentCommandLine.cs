@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using System.Reflection;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Settings;
 
 namespace Quickq.Agent.Settings;
 
@@ -49,19 +50,19 @@ internal sealed record AgentCommandLine
         if (parsed.GetResult(help) is not null)
         {
             parsed.Invoke(new InvocationConfiguration { Output = output, Error = error });
-            return new AgentCommandLine { ExitCode = Agent.ExitCode.Done };
+            return new AgentCommandLine { ExitCode = Quickq.Agent.Settings.ExitCode.Done };
         }
 
         if (parsed.Errors.Count > 0)
         {
             error.WriteLine(EventText.Safe($"{Program}: {parsed.Errors[0].Message.TrimEnd('.')}; see {Program} --help"));
-            return new AgentCommandLine { ExitCode = Agent.ExitCode.Usage };
+            return new AgentCommandLine { ExitCode = Quickq.Agent.Settings.ExitCode.Usage };
         }
 
         if (parsed.GetResult(version) is not null)
         {
             output.WriteLine($"{Program} {Version}");
-            return new AgentCommandLine { ExitCode = Agent.ExitCode.Done };
+            return new AgentCommandLine { ExitCode = Quickq.Agent.Settings.ExitCode.Done };
         }
 
         var line = new AgentCommandLine { ConfigPath = parsed.GetValue(config)!, Verbosity = parsed.GetValue(verbosity) };
@@ -82,7 +83,7 @@ internal sealed record AgentCommandLine
 
         if (reading.Settings is not { } settings)
         {
-            return this with { ExitCode = reading.IsForbidden ? Agent.ExitCode.NoPermission : Agent.ExitCode.Configuration };
+            return this with { ExitCode = reading.IsForbidden ? Quickq.Agent.Settings.ExitCode.NoPermission : Quickq.Agent.Settings.ExitCode.Configuration };
         }
 
         if (!onlyCheck)
@@ -101,7 +102,7 @@ internal sealed record AgentCommandLine
         }
 
         output.WriteLine(EventText.Safe($"{ConfigPath}: configuration OK"));
-        return this with { ExitCode = Agent.ExitCode.Done };
+        return this with { ExitCode = Quickq.Agent.Settings.ExitCode.Done };
     }
 
     private static LogLevel? ParseVerbosity(ArgumentResult result)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Quickq.Agent.Forwarding;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Agent.Settings;
 

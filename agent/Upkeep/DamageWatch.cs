@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
+using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Spool.Repair;
 using Quickq.Spool;

@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Upkeep;

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Upkeep;
 
 namespace Quickq.Agent.Upkeep;

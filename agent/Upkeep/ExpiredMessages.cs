@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Ledger;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 
 namespace Quickq.Agent.Upkeep;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 using Quickq.Spool.Upkeep;
 

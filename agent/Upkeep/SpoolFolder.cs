@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Agent.Upkeep;
 

@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
 

@@ -5,6 +5,7 @@ using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 using Quickq.Spool.Upkeep;
 

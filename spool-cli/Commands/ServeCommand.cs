@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Systemd;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Service;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Service;

@@ -1,5 +1,5 @@
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.SpoolCli.Service;
 

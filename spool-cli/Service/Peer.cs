@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.SpoolCli.Service;
 

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>
 /// Says that an agent runs on a spool: an fcntl record lock on <c>spool.db.agent</c>, which others can ask about without taking it

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>Waits for several descriptors at once (epoll); one of them may be left out and taken in again from another thread meanwhile, which <c>poll</c> cannot.</summary>
 internal sealed class EventPoll : IDisposable

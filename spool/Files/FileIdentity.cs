@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>Which file a path names now: device and inode.</summary>
 internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode)

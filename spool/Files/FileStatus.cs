@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>What the file system says about a path, read without opening the file.</summary>
 /// <remarks>Opening and closing the live database by any other way than SQLite would drop the locks that this process holds on it.</remarks>

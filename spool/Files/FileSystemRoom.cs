@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>The file system that holds a folder: its kind, size and the bytes that this user may still write.</summary>
 internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long AvailableBytes, long Flags)

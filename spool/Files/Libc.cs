@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>The calls of the C library that .NET does not offer, as they are on 64-bit Linux.</summary>
 internal static partial class Libc

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>Opens the files that carry locks: never through .NET, whose own opening already takes a <c>flock</c>.</summary>
 internal static class LockFile

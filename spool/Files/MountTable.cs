@@ -1,4 +1,4 @@
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>What is mounted where, for kernels that do not say it of a single file (before 5.8).</summary>
 internal static class MountTable

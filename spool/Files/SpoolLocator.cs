@@ -1,4 +1,4 @@
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool;
 

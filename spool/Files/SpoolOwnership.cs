@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>A spool belongs to one account: its folder and files are that account's, and nobody else may write there.</summary>
 /// <remarks>Then nobody else can plant a journal, a link or a lock, and what is looked at here cannot change before it is opened.</remarks>

@@ -1,5 +1,5 @@
 using System.Text;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool;
 

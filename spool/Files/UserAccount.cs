@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>The account that this process acts for, and the names of others.</summary>
 internal static class UserAccount

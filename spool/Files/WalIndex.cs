@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>What SQLite's shared index says about the WAL: how many bytes of it are in use.</summary>
 /// <remarks>

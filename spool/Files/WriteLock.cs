@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 
-namespace Quickq.Spool.Locking;
+namespace Quickq.Spool.Files;
 
 /// <summary>
 /// The one lock of a spool: an exclusive <c>flock(2)</c> on <c>spool.db.lock</c> that every process of the owner holds around each write

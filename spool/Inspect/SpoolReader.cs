@@ -1,6 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Inspect;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Repair;
 using Quickq.Spool.Storage;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Schema;
 
 namespace Quickq.Spool;

@@ -1,5 +1,5 @@
 using Microsoft.Data.Sqlite;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool;
 

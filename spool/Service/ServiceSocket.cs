@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool.Service;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool.Storage;
 

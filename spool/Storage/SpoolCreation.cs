@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Schema;
 
 namespace Quickq.Spool;

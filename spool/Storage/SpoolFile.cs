@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Data.Sqlite;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Spool.Repair;
 using Quickq.Spool.Schema;
 using Quickq.Spool.Storage;

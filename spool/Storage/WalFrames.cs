@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool.Storage;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool.Systemd;
 

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
 namespace Quickq.Spool.Upkeep;
 

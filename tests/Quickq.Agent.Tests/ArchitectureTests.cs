@@ -7,6 +7,31 @@ namespace Quickq.Agent.Tests;
 /// <summary>The boundaries between the rooms, made executable.</summary>
 public sealed class ArchitectureTests
 {
+    private const string Matrix =
+        """
+        (top): Feed Forwarding Ledger Observability Settings Timing Upkeep
+        Broker: Settings
+        Feed:
+        Forwarding: Broker Feed Ledger Observability Settings Timing
+        Ledger: Feed Observability Settings Timing
+        Observability: Feed
+        Settings: Observability Timing
+        Timing: Observability
+        Upkeep: Feed Ledger Observability Settings Timing
+        """;
+
+    [Fact]
+    public void Each_room_uses_those_that_it_is_meant_to() =>
+        Assert.Equal(Matrix, string.Join('\n', RoomMatrix.Of(typeof(BrokerMessage).Assembly, Repository.Folder("agent"))));
+
+    [Fact]
+    public void No_circle_leads_from_room_to_room()
+    {
+        string[] lines = Matrix.Split('\n');
+
+        Assert.Equal(lines.Length, RoomMatrix.Sort(lines).Count);
+    }
+
     [Fact]
     public void Only_the_broker_room_names_the_RabbitMQ_client()
     {

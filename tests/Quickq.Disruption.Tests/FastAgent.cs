@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent;
 using Quickq.Spool.Systemd;
 using Quickq.Testing;
 
@@ -17,7 +18,7 @@ internal sealed class FastAgent : IAsyncDisposable
     private readonly AgentLogging _logging;
     private readonly SystemdNotice _notice = new(socket: null, watchdogPeriod: null, TimeProvider.System);
     private readonly ReloadRequest _reload = new();
-    private readonly ForwarderService _service;
+    private readonly AgentService _service;
 
     private FastAgent(AgentConfiguration configuration)
     {
@@ -25,7 +26,7 @@ internal sealed class FastAgent : IAsyncDisposable
         configuration.WriteTo(file);
         var line = AgentCommandLine.Parse(["--config", file], _log, _log);
         _logging = new AgentLogging(LogLevel.Information, _log, journal: null, TimeProvider.System);
-        _service = new ForwarderService(line.Settings!, line, _logging, _notice, _reload, Clock, _logging.Factory.CreateLogger<ForwarderService>());
+        _service = new AgentService(line.Settings!, line, _logging, _notice, _reload, Clock, _logging.Factory.CreateLogger<AgentService>());
         FailureReport.Watch(this, () => $"log of the agent inside the test:\n{Log}");
     }
 

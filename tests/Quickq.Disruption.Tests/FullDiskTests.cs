@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Testing;
 
 namespace Quickq.Disruption.Tests;

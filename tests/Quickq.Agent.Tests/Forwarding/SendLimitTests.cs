@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Tests.Broker;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Agent.Tests.Forwarding;
 

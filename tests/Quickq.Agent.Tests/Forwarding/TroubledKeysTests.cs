@@ -1,5 +1,6 @@
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Tests.Broker;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Agent.Tests.Forwarding;
 

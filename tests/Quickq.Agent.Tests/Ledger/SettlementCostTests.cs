@@ -1,5 +1,6 @@
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 using Quickq.Testing;
 using SQLitePCL;

@@ -11,5 +11,5 @@ internal sealed class SetClock : TimeProvider
 
     public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Passed + WallOffset;
 
-    public TimeSpan SinceBoot() => Quickq.Agent.Upkeep.ExpiryClock.SinceBoot() + Passed;
+    public TimeSpan SinceBoot() => Quickq.Agent.Timing.ExpiryClock.SinceBoot() + Passed;
 }

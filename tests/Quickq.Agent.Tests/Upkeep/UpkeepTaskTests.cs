@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Quickq.Agent.Ledger;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 

@@ -1,6 +1,6 @@
 using Quickq.Testing;
 
-namespace Quickq.Spool.Tests.Locking;
+namespace Quickq.Spool.Tests.Files;
 
 /// <summary>The WAL of an open spool removed, replaced or emptied by hand: nothing is accepted into a file that no other program sees.</summary>
 public sealed class LostLogTests : IDisposable

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Testing;
 
-namespace Quickq.Spool.Tests.Locking;
+namespace Quickq.Spool.Tests.Files;
 
 public sealed class SpoolOwnershipTests : IDisposable
 {

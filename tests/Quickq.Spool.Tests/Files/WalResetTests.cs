@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 using Quickq.Spool.Upkeep;
 using Quickq.Testing;
 
-namespace Quickq.Spool.Tests.Locking;
+namespace Quickq.Spool.Tests.Files;
 
 /// <summary>One writer and two connections that checkpoint all the time, which SQLite's WAL-reset bug (3.7.0 to 3.51.2) needs. With the lock it must be harmless.</summary>
 public sealed class WalResetTests(ITestOutputHelper output)

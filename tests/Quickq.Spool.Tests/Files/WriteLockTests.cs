@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Testing;
 
-namespace Quickq.Spool.Tests.Locking;
+namespace Quickq.Spool.Tests.Files;
 
 public sealed class WriteLockTests : IDisposable
 {

@@ -1,4 +1,4 @@
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Testing;
 
 namespace Quickq.Spool.Tests.Location;

@@ -215,7 +215,7 @@ public sealed class RepairTests : IDisposable
         SpoolContent before = SpoolContent.Read(_spool.Path);
         string aside = _spool.Path + ".damaged-20260101T000000Z";
         File.WriteAllText(_spool.Path + ".repair", "");
-        Assert.Equal(0, global::Quickq.Spool.Locking.Libc.Link(_spool.Path, aside));
+        Assert.Equal(0, global::Quickq.Spool.Files.Libc.Link(_spool.Path, aside));
         File.Move(_spool.Path + "-wal", aside + "-wal");
         File.Delete(_spool.Path + "-shm");
         if (next is "repair")

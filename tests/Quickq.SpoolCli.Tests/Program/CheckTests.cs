@@ -1,5 +1,5 @@
 using Microsoft.Data.Sqlite;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.Testing;
 
 namespace Quickq.SpoolCli.Tests.Program;

@@ -68,7 +68,7 @@ public sealed class OddMessageTests : IDisposable
         const string hostile = "a\e]0;x\a\u202Eb\u2028c\u200Bd";
         SpoolRows.Execute(_spool, "INSERT INTO message (id, exchange, routing_key, body) VALUES ('m1', @hostile, @hostile, CAST(@hostile AS BLOB))", new { hostile });
         SpoolRows.Execute(_spool, "UPDATE delivery SET endpoint = @hostile, reason = @hostile; UPDATE server SET name = @hostile, endpoint = @hostile, last_error = @hostile", new { hostile });
-        using var agent = Quickq.Spool.Locking.AgentLock.TryTake(_spool.Path, out _);
+        using var agent = Quickq.Spool.Files.AgentLock.TryTake(_spool.Path, out _);
 
         foreach (string[] command in new[] { ["status"], ["status", "m1"], ["list"], ["show", "m1"], ["check"], ["wait", "m1", "--timeout", "0"], ["list", "--server", hostile], new[] { "pause", hostile }, ["status", hostile] })
         {

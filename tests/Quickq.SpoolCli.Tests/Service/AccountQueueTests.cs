@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 using Quickq.SpoolCli.Service;
 using Quickq.SpoolCli.Tests.Program;
 using Quickq.Testing;

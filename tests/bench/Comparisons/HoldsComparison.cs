@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 using Quickq.Bench.Contestants;
 using Quickq.Spool;

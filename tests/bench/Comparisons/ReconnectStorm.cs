@@ -1,4 +1,5 @@
 using Quickq.Agent.Forwarding;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Bench.Comparisons;
 

@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 
 namespace Quickq.Bench.Small;
 

@@ -2,6 +2,7 @@ using BenchmarkDotNet.Attributes;
 using Dapper;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 
 namespace Quickq.Bench.Small;

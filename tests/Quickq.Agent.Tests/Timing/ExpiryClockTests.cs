@@ -1,9 +1,11 @@
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
+using Quickq.Agent.Tests.Upkeep;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool;
 
-namespace Quickq.Agent.Tests.Upkeep;
+namespace Quickq.Agent.Tests.Timing;
 
 public sealed class ExpiryClockTests : IDisposable
 {

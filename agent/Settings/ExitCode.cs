@@ -1,6 +1,6 @@
 using Quickq.Spool;
 
-namespace Quickq.Agent;
+namespace Quickq.Agent.Settings;
 
 /// <summary>The exit codes of quickq-agent, with the numbers of sysexits.h.</summary>
 internal static class ExitCode

@@ -1,4 +1,4 @@
-namespace Quickq.Agent.Forwarding;
+namespace Quickq.Agent.Timing;
 
 /// <summary>Lets one task wait until somebody says that something changed. Said twice before it is awaited counts once.</summary>
 internal sealed class Wakeup

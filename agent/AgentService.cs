@@ -1,26 +1,25 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Feed;
+using Quickq.Agent.Forwarding;
 using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
+using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
 using Quickq.Spool.Systemd;
 
-namespace Quickq.Agent.Forwarding;
+namespace Quickq.Agent;
 
 /// <summary>Starts what the agent consists of, applies a changed configuration, and stops all within the grace period.</summary>
 /// <remarks>
-/// Stop: reads no more, waits up to <see cref="Grace"/> for the confirms of what is in flight, commits, closes. A forwarder ends before that only by a
+/// Stop: reads no more, waits up to <see cref="ForwarderSet.Grace"/> for the confirms of what is in flight, commits, closes. A forwarder ends before that only by a
 /// bug: then the service faults, the process ends, and systemd starts it again; nothing is lost by that.
 /// </remarks>
-internal sealed class ForwarderService(
-    AgentSettings settings, AgentCommandLine line, AgentLogging logging, SystemdNotice notice, ReloadRequest reload, TimeProvider clock, ILogger<ForwarderService> log)
+internal sealed class AgentService(
+    AgentSettings settings, AgentCommandLine line, AgentLogging logging, SystemdNotice notice, ReloadRequest reload, TimeProvider clock, ILogger<AgentService> log)
     : BackgroundService
 {
-    /// <summary>How long a stop waits for confirms.</summary>
-    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
-
     /// <summary>An editor writes a file in several steps: the last of them is the one to read.</summary>
     private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(300);
 
@@ -33,7 +32,7 @@ internal sealed class ForwarderService(
         using var ledger = new DeliveryLedger(path, RetrySchedule.ForRefusals(NextRandom), clock, log, signal);
         using var watch = new SettingsWatch(line.ConfigPath, reload);
         using var abandon = new CancellationTokenSource();
-        await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(Grace));
+        await using CancellationTokenRegistration grace = stoppingToken.Register(() => abandon.CancelAfter(ForwarderSet.Grace));
         var expiry = new ExpiryClock(clock, ExpiryClock.SinceBoot, log);
         var forwarders = new ForwarderSet(path, ledger, signal, clock, NextRandom, log) { Expiry = expiry };
         using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);

@@ -1,9 +1,10 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Forwarding;
+using Quickq.Agent.Timing;
 using Quickq.Spool;
 using SQLitePCL;
 
-namespace Quickq.Agent.Upkeep;
+namespace Quickq.Agent.Ledger;
 
 /// <summary>What whoever uses the spool tells whoever looks after it: that it seems damaged, that another file has taken its place. Any thread.</summary>
 internal sealed class SpoolHealth

@@ -2,9 +2,9 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent.Observability;
 using Quickq.Spool;
-using Quickq.Spool.Locking;
+using Quickq.Spool.Files;
 
-namespace Quickq.Agent.Upkeep;
+namespace Quickq.Agent.Timing;
 
 /// <summary>Says whether a message's time to live is over, and never trusts a clock that was just set.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Quickq.Agent.Forwarding;
+namespace Quickq.Agent.Timing;
 
 /// <summary>Pure: from a number of failures in a row to the time until the next try.</summary>
 /// <remarks>

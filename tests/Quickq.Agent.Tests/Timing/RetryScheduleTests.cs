@@ -1,8 +1,9 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Quickq.Agent.Forwarding;
+using Quickq.Agent.Timing;
 
-namespace Quickq.Agent.Tests.Forwarding;
+namespace Quickq.Agent.Tests.Timing;
 
 public sealed class RetryScheduleTests
 {
