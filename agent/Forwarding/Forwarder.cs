@@ -60,9 +60,10 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
             {
                 break;
             }
-            catch (Exception fault)
+            catch (Exception fault) when (fault is not TypeInitializationException)
             {
-                // Whatever it was, a server's doing or a fault of ours: it costs this server its connection, and nobody else anything.
+                // What the runtime could not set up, for want of a descriptor, it never tries again: then the process ends, and systemd starts another. All else,
+                // whatever it was, a server's doing or a fault of ours: it costs this server its connection, and nobody else anything.
                 failures++;
                 delay = _schedule.DelayAfter(failures);
                 publishers.ConnectionLost();

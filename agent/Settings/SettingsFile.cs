@@ -78,7 +78,7 @@ internal static class SettingsFile
         var level = LogLevel.Information;
         if (top.Text("logLevel") is { } text && !Verbosity.TryParse(text, out level))
         {
-            top.Mistake("logLevel", $"must be {Verbosity.Names}");
+            top.Mistake("logLevel", $"must be {Verbosity.Names}, not '{text}'");
         }
 
         top.NoteUnknown();

@@ -12,7 +12,7 @@ namespace Quickq.Agent.Upkeep;
 /// Removes settled messages when their retention is over, and sooner, the oldest first, when spool or disk run short of room. Gives free pages back to the disk.
 /// </summary>
 /// <remarks>
-/// History never refuses a producer: above 80 % of <c>maxSize</c> or below twice <c>minFreeDisk</c> whatever is settled goes. A pass goes through the spool from its oldest
+/// History never refuses a producer: above 80 % of <c>maxSize</c>, and then down to 70 %, or below twice <c>minFreeDisk</c> whatever is settled goes. A pass goes through the spool from its oldest
 /// message, finds on a connection of its own without the lock, and has the ledger remove a few milliseconds' worth at a time; between two steps it rests, so that
 /// producers and settlements come first. After a pass the time when the next message can be due is known: until then there is nothing to look for.
 /// </remarks>
@@ -86,7 +86,7 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
             if ((!isTime && !_passWanted) || (shortage is null && expiry.IsWaiting))
             {
                 // After a step of the clock no age is to be trusted yet.
-                return UpkeepProgress.NothingLeft;
+                return WhenShort(shortage);
             }
 
             _passWanted = false;
@@ -123,8 +123,11 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         }
 
         End(_pass, settings, shortage);
-        return UpkeepProgress.NothingLeft;
+        return WhenShort(shortage);
     }
+
+    /// <summary>What is settled meanwhile can be removed, and nobody says so: the next producer must not be refused for it.</summary>
+    private static UpkeepProgress WhenShort(string? shortage) => shortage is null ? UpkeepProgress.NothingLeft : UpkeepProgress.Later;
 
     private void End(Pass pass, SpoolSettings settings, string? shortage)
     {
@@ -142,7 +145,7 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         (_restFrom, _rest) = (clock.GetTimestamp(), rest > gap ? rest : gap);
 
         // A pass by age says nothing about what can go when room is short; one that was for room and found nothing does.
-        _restWhenShort = shortage is null ? TimeSpan.Zero : pass.Removed > 0 || rest < ShortestGap ? ShortestGap : rest;
+        _restWhenShort = shortage is null ? TimeSpan.Zero : pass.Removed > 0 ? TimeSpan.Zero : rest < ShortestGap ? ShortestGap : rest;
         _pass = null;
     }
 
@@ -164,8 +167,8 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         _short = shortage is not null;
     }
 
-    private static string? ShortageOf(SpoolRoom room, SpoolSettings settings) =>
-        room.LiveBytes > settings.MaxSizeBytes / 10 * 8
+    private string? ShortageOf(SpoolRoom room, SpoolSettings settings) =>
+        room.LiveBytes > settings.MaxSizeBytes / 10 * (_short ? 7 : 8)
             ? $"{ByteSize.Describe(room.LiveBytes)} of maxSize {ByteSize.Describe(settings.MaxSizeBytes)} are in use"
             : IsDiskShort(room, settings)
                 ? $"{ByteSize.Describe(Math.Max(0, room.FreeDiskBytes))} are free on the disk, minFreeDisk is {ByteSize.Describe(room.MinFreeDisk(settings.MinFreeDiskBytes))}"

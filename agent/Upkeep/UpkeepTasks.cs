@@ -14,7 +14,7 @@ namespace Quickq.Agent.Upkeep;
 /// <summary>Everything that the agent does from time to time, in one table.</summary>
 internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, SpoolSignal signal, ExpiryClock expiry, TimeProvider clock, ILogger log) : IDisposable
 {
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5), LookPace = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5), LookPace = TimeSpan.FromSeconds(0.25);
 
     private readonly Retention _retention = new(spoolPath, ledger, expiry, clock, log);
     private readonly ExpiredMessages _expired = new(spoolPath, ledger, expiry, clock);
@@ -44,7 +44,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             new("makes deferred messages pending that are due",                         TimeSpan.FromSeconds(1),   Set(ledger.Deferred),                   InLedger(connection => DeferredMessages.MakeDuePending_NeedsTransaction(connection, clock))),
             new("expires messages whose time to live is over, wherever they wait",      TimeSpan.Zero,             Changed,                                _expired.StepAsync, _expired.Reset),
             new("cuts the write-ahead log back when it is over its limit",              TimeSpan.Zero,             Changed,                                CutLogBackAsync),
-            new("removes settled messages, gives free pages back to the disk",          TimeSpan.Zero,             Changed,                                () => _retention.StepAsync(stopping), _retention.Reset),
+            new("removes settled messages, gives free pages back to the disk",          TimeSpan.FromSeconds(0.1), Changed,                                () => _retention.StepAsync(stopping), _retention.Reset),
             new("keeps a reserve of disk space for a full disk",                        TimeSpan.FromSeconds(2),   Changed,                                _reserve.StepAsync),
             new("warns when others may write the spool's folder",                       TimeSpan.Zero,             Changed,                                _folder.StepAsync),
         ];

@@ -90,7 +90,7 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("""{ "spool": { "path": "" } }""", "spool.path: is empty; give the path of the spool, or leave it out for /var/lib/quickq/spool.db")]
     [InlineData("""{ "spool": { "retention": "forever" } }""", "spool.retention: 'forever' is not a duration; write for example 30s, 7d, 500ms or 1h30m")]
     [InlineData("""{ "spool": { "maxSize": "2MiB", "maxMessageSize": "3MiB" } }""", "spool.maxMessageSize: is larger than maxSize (2MiB); no such message would ever fit")]
-    [InlineData("""{ "logLevel": "loud" }""", "logLevel: must be trace, debug, information, warning, error or critical")]
+    [InlineData("""{ "logLevel": "loud" }""", "logLevel: must be trace, debug, information, warning, error or critical, not 'loud'")]
     [InlineData("""{ "http": { "listen": "9672" } }""", "http.listen: '9672' is not address:port; write for example 127.0.0.1:9672")]
     [InlineData("""{ "spool": {}, "Spool": {} }""", "Spool: duplicate setting (names are case-insensitive)")]
     [InlineData("""{ "servers": { "mq1": { "host": "h" }, "MQ1": { "exchange": "x" } } }""", "servers.MQ1: duplicate setting (names are case-insensitive)")]
