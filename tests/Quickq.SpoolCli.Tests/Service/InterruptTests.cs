@@ -111,16 +111,15 @@ public sealed class InterruptTests : IAsyncLifetime
         Assert.Contains("the spool service", watch.Stderr, StringComparison.Ordinal);
     }
 
-    private Task NoChildIsLeftAsync() => Eventually.Is("the service has no child", Limit, () => Children().Length == 0);
+    private Task NoChildIsLeftAsync() => Eventually.Is("the service has no child", Limit, () => Children().Count == 0);
 
     private async Task<int> ChildOfServiceAsync()
     {
-        await Eventually.Is("the service runs the command", Limit, () => Children().Length == 1);
-        return int.Parse(Children()[0]);
+        await Eventually.Is("the service runs the command", Limit, () => Children().Count == 1);
+        return Children()[0];
     }
 
-    private string[] Children() =>
-        [.. Directory.GetDirectories($"/proc/{_shared.Service!.Pid}/task").SelectMany(task => File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))];
+    private IReadOnlyList<int> Children() => ServiceRunTests.CommandsOf(_shared.Service!.Pid);
 
     /// <summary>Nothing of the input is on its way: the client has read all, and the command sleeps.</summary>
     private static bool IsWaiting(int child, ChildProcess client) =>

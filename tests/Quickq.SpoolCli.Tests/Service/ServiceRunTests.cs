@@ -136,8 +136,10 @@ public sealed class ServiceRunTests : IDisposable
     }
 
     /// <summary>The processes that the service has started.</summary>
-    internal static IReadOnlyList<int> CommandsOf(ServeProcess service) =>
-        [.. Directory.EnumerateDirectories($"/proc/{service.Child.Pid}/task").SelectMany(thread => ReadChildren(thread + "/children"))];
+    internal static IReadOnlyList<int> CommandsOf(ServeProcess service) => CommandsOf(service.Child.Pid);
+
+    internal static IReadOnlyList<int> CommandsOf(int service) =>
+        [.. Directory.EnumerateDirectories($"/proc/{service}/task").SelectMany(thread => ReadChildren(thread + "/children"))];
 
     internal static bool IsAlive(int pid)
     {
