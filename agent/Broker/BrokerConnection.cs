@@ -156,7 +156,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks for a sign of life of the broker itself, by opening a channel: whoever gets one, and no confirm, waits for a queue. False when the connection ends meanwhile.</summary>
+    /// <summary>Asks for a sign of life of the broker itself, by opening a channel: a publisher that gets one, and no confirm, waits for a queue. False when the connection ends meanwhile.</summary>
     public async Task<bool> AskForAnswerAsync(CancellationToken stopping)
     {
         try

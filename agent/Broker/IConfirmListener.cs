@@ -22,7 +22,7 @@ internal interface IConfirmListener
     /// </summary>
     void ChannelClosed(ushort code, string text);
 
-    /// <summary>Follows each of the others, while nothing is locked: whoever waits for the broker's word may go on in this call, for a moment.</summary>
+    /// <summary>Follows each of the others, while nothing is locked: the code that waits for the broker's word may go on in this call, for a moment.</summary>
     void Said()
     {
     }

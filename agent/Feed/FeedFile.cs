@@ -5,7 +5,7 @@ using Quickq.Spool.Files;
 namespace Quickq.Agent.Feed;
 
 /// <summary>One connection to the spool for the feeds of all servers: what one of them has read, the next finds in its cache.</summary>
-/// <remarks>A new message is for several servers, and each of them looks for it in the same moment. Whoever uses it holds <see cref="Gate"/>: a page takes a few milliseconds at most.</remarks>
+/// <remarks>A new message is for several servers, and each of them looks for it in the same moment. The caller holds <see cref="Gate"/>: a page takes a few milliseconds at most.</remarks>
 internal sealed class FeedFile(string path) : IDisposable
 {
     private SpoolFile? _file;

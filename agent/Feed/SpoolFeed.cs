@@ -123,7 +123,7 @@ internal sealed class SpoolFeed : IDisposable
     /// <param name="maxCount">So many.</param>
     /// <param name="maxBytes">So many bytes.</param>
     /// <param name="barrier">Messages from this one on still wait to be assigned: order wants that they wait.</param>
-    /// <param name="filter">What is passed by: whoever wants it later goes back for it. An empty page is not the end then: <see cref="IsAtEnd"/> says so.</param>
+    /// <param name="filter">What is passed by: the caller that wants it later goes back for it. An empty page is not the end then: <see cref="IsAtEnd"/> says so.</param>
     public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, FeedFilter? filter)
     {
         if (filter is not null)

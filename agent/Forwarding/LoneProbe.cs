@@ -1,7 +1,7 @@
 namespace Quickq.Agent.Forwarding;
 
 /// <summary>
-/// Holds others back while a routing key that closed the channel, or the connection, is tried again: its message goes out with nothing else on it, so nobody is sent
+/// Holds others back while a routing key that closed the channel, or the connection, is tried again: its message is sent with nothing else on it, so nobody is sent
 /// twice for it. They wait for a bounded time. Belongs to the forwarder's loop.
 /// </summary>
 internal sealed class LoneProbe(TimeProvider clock)

@@ -1,6 +1,6 @@
 namespace Quickq.Agent.Forwarding;
 
-/// <summary>Turns a loop at a time at the latest. One timer for many waits: it is set anew only for an earlier time, and a turn too many does no harm.</summary>
+/// <summary>Turns a loop at a time at the latest. One timer for many waits: it is set again only for an earlier time, and a turn too many does no harm.</summary>
 internal sealed class LoopTimer : IDisposable
 {
     private readonly TimeProvider _clock;

@@ -132,7 +132,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         }
         else if (!Thread.CurrentThread.IsThreadPoolThread)
         {
-            // One page may be sent on the signal's thread; whoever has more goes on in the pool, and the other servers do not wait for it.
+            // One page may be sent on the signal's thread; a pump that has more goes on in the pool, and the other servers do not wait for it.
             await Task.Yield();
         }
     }

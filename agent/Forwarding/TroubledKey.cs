@@ -19,7 +19,7 @@ internal sealed class TroubledKey(RoutedKey key, SendLimit limit) : MessageFlow(
     /// <summary>Why it is in trouble.</summary>
     public string Reason { get; private set; } = "";
 
-    /// <summary>Its message closed the channel: the next one goes out with nothing else on it, so that no other is sent twice for it.</summary>
+    /// <summary>Its message closed the channel: the next one is sent with nothing else on it, so that no other is sent twice for it.</summary>
     public bool NeedsAlone => ClosesChannel || ClosesConnection;
 
     public bool ClosesChannel { get; private set; }

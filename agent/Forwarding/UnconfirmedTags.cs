@@ -109,7 +109,7 @@ internal sealed class UnconfirmedTags
         }
     }
 
-    /// <summary>Takes out all messages, the overdue ones too, and starts anew at tag 1, for a new channel.</summary>
+    /// <summary>Takes out all messages, the overdue ones too, and starts again at tag 1, for a new channel.</summary>
     public List<FeedMessage> TakeAll()
     {
         var all = new List<FeedMessage>(Count + _overdue.Count);

@@ -219,7 +219,7 @@ internal sealed class DeliveryLedger : IDisposable
         }
         else if (company > TimeSpan.Zero)
         {
-            // First say so, then look: whoever settles the last one looks in the other order, and wakes us.
+            // First say so, then look: the source that settles the last one looks in the other order, and wakes us.
             _waiting = Waiting.ForCompany;
             if (!MayMoreCome())
             {

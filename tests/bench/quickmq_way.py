@@ -41,7 +41,7 @@ def main():
     begin = time.perf_counter()
     for number in range(messages):
         if rate:
-            time.sleep(max(0.0, begin + number / rate - time.perf_counter()))
+            time.sleep(max(0.0, begin + number / rate - time.perf_counter()))  # the pace that is measured
         if number == warm:
             start, processor = time.perf_counter(), processor_seconds()
         for channel in channels:
