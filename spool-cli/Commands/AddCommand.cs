@@ -16,7 +16,8 @@ internal sealed class AddCommand
         delivers it to every server. No agent, server or network is needed for that.
 
         Topic templates: {name} stands for a member of the JSON payload, {a[b]} for a member of a member or an element of
-        an array, {{ and }} for braces. The topic is the AMQP routing key, at most 255 bytes. --ssec makes it from the event:
+        an array, {band:>03} and {x!s} format it as Python does, {{ and }} are braces. The topic is the AMQP routing key, at
+        most 255 bytes. --ssec makes it from the event:
         satellite_type.satellite_family.satellite_id.satellite_instrument.medium.server_type.format.classification.status
 
         --lines: \n or \r\n ends a line, the last may lack it, empty lines are skipped. Lines are stored as they come in,

@@ -6,6 +6,7 @@ import re
 
 import quickq
 from quickq import ssec
+from quickq.template import TopicTemplate
 from spools import SpoolTest, vectors
 
 
@@ -95,6 +96,35 @@ class TopicVectors(SpoolTest):
                     self.assertEqual(vector["error"], str(caught.exception))
                 else:
                     self.assertEqual(vector["unusual"], ssec.validate_topic(vector["topic"]))
+
+
+class TemplateVectors(SpoolTest):
+
+    def setUp(self):
+        super().setUp()
+        self.table = vectors("templates.json")
+
+    def test_each_template_gives_its_key(self):
+        for vector in self.table["expanded"]:
+            with self.subTest(vector["template"]):
+                self.assertEqual(vector["key"], TopicTemplate(vector["template"])(self.table["payload"]))
+
+    def test_each_wrong_one_gives_its_error(self):
+        for vector in self.table["refused"]:
+            with self.subTest(vector["template"]):
+                with self.assertRaises(quickq.InvalidMessage) as caught:
+                    TopicTemplate(vector["template"])(self.table["payload"])
+                self.assertEqual((vector["code"], vector["error"]), (caught.exception.code, caught.exception.message))
+
+    def test_a_value_without_a_form_in_json_and_a_payload_that_is_none_are_errors(self):
+        for payload in ({"x": object()}, {"x": b"1"}, {}, [], "text", None):
+            with self.subTest(payload), self.assertRaises(quickq.InvalidMessage):
+                TopicTemplate("{x}")(payload)
+
+    def test_a_template_is_the_key_of_many(self):
+        self.make_spool()
+        self.spool.publish_many([{"band": "8"}, {"band": "13"}], TopicTemplate("b.{band:>03}"))
+        self.assertEqual([("b.008",), ("b.013",)], self.rows("SELECT routing_key FROM message ORDER BY seq"))
 
 
 def sort(value):

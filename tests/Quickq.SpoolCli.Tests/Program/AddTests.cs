@@ -86,7 +86,7 @@ public sealed partial class AddTests : IDisposable
 
         var stored = _spool.Query<(string Id, string Exchange, string Key, string Properties, long ExpiresAt, byte[] Body)>(
             "SELECT id, exchange, routing_key, properties, expires_at, body FROM message").Single();
-        Assert.Equal(("my.id:1", "satellite", "x.1.50.v=w"), (stored.Id, stored.Exchange, stored.Key));
+        Assert.Equal(("my.id:1", "satellite", "x.1.5.v=w"), (stored.Id, stored.Exchange, stored.Key));
         Assert.Equal("""{"contentType":"application/json","headers":{"h1":"one","h2":""},"priority":7,"transient":true}""", stored.Properties);
         Assert.Equal("""{"a":{"b":"x"},"n":1.50,"k":"v=w"}""", Encoding.UTF8.GetString(stored.Body));
         Assert.InRange(stored.ExpiresAt / 1_000_000.0, before.ToUnixTimeSeconds() + 3600, before.ToUnixTimeSeconds() + 3700);
