@@ -32,14 +32,9 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             Window = section.Number("window", 1_000, 1, 100_000),
             WindowBytes = section.Size("windowBytes", 1_024, 1L << 30) ?? 8L << 20,
             Unroutable = ReadUnroutable(),
-            Heartbeat = section.Time("heartbeat", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Heartbeat = ReadHeartbeat(address?.Parameters.Heartbeat),
             Tls = tls,
         };
-        if (settings.Heartbeat.Ticks % TimeSpan.TicksPerSecond != 0)
-        {
-            section.Mistake("heartbeat", "AMQP counts heartbeats in whole seconds; take a whole number of them");
-        }
-
         if (tls is null)
         {
             NotePlain(hosts);
@@ -57,7 +52,28 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             section.Mistake("uri", whatIsWrong);
         }
 
+        foreach (var mistake in address?.Parameters.Mistakes ?? [])
+        {
+            section.Mistake("uri", mistake);
+        }
+
+        notes.AddRange((address?.Parameters.Notes ?? []).Select(note => $"{section.Path}.uri: {note}"));
         return address;
+    }
+
+    private TimeSpan ReadHeartbeat(TimeSpan? inUri)
+    {
+        var heartbeat = section.Time("heartbeat", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
+        if (inUri is not null && section.Has("heartbeat"))
+        {
+            section.Mistake("heartbeat", "heartbeat is also set in the URI; set it in one place");
+        }
+        else if (heartbeat.Ticks % TimeSpan.TicksPerSecond != 0)
+        {
+            section.Mistake("heartbeat", "AMQP counts heartbeats in whole seconds; take a whole number of them");
+        }
+
+        return inUri ?? heartbeat;
     }
 
     private List<HostAndPort> ReadHosts(BrokerUri? address, bool encrypted)
@@ -204,9 +220,9 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
     private TlsSettings? ReadTls(BrokerUri? address)
     {
         var given = section.Section("tls");
-        if (given is null)
+        if (given is null && address?.Tls != true)
         {
-            return address?.Tls == true ? new TlsSettings(CaFile: null, CertificateFile: null, KeyFile: null) : null;
+            return null;
         }
 
         if (address is { Tls: false })
@@ -214,18 +230,28 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             section.Mistake("tls", "the uri begins with amqp://, which is not encrypted; write amqps://");
         }
 
-        var tls = new TlsSettings(FileAt(given, "ca"), FileAt(given, "cert"), FileAt(given, "key"));
-        if (tls is { KeyFile: not null, CertificateFile: null } && !given.Has("cert"))
+        var inUri = address?.Parameters ?? UriParameters.None;
+        var tls = new TlsSettings(
+            FileAt(given, "ca", inUri.CaFile, "cacertfile"), FileAt(given, "cert", inUri.CertificateFile, "certfile"), FileAt(given, "key", inUri.KeyFile, "keyfile"));
+        if (tls is { KeyFile: not null, CertificateFile: null } && given?.Has("cert") != true)
         {
-            given.Mistake("key", "there is no \"cert\" that it belongs to; give both");
+            const string NoCertificate = "there is no \"cert\" that it belongs to; give both";
+            if (given?.Has("key") == true)
+            {
+                given.Mistake("key", NoCertificate);
+            }
+            else
+            {
+                section.Mistake("uri", $"the parameter keyfile: {NoCertificate}");
+            }
         }
 
         if ((tls.KeyFile ?? tls.CertificateFile) is { } key)
         {
-            NoteReaders($"{given.Path}.{(tls.KeyFile is null ? "cert" : "key")}", key);
+            NoteReaders($"{section.Path}.tls.{(tls.KeyFile is null ? "cert" : "key")}", key);
         }
 
-        given.NoteUnknown();
+        given?.NoteUnknown();
         return tls;
     }
 
@@ -245,24 +271,29 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         }
     }
 
-    private string? FileAt(SettingsSection tls, string name)
+    private string? FileAt(SettingsSection? tls, string name, string? inUri, string parameter)
     {
-        var text = tls.Text(name);
-        if (text is null)
+        var text = tls?.Text(name);
+        if (inUri is not null && tls?.Has(name) == true)
+        {
+            tls.Mistake(name, $"the URI has the parameter {parameter} too; set it in one place");
+        }
+
+        if (text?.Length == 0)
+        {
+            tls!.Mistake(name, "is empty; give the path of a PEM file");
+            return null;
+        }
+
+        if ((text ?? inUri) is not { } given)
         {
             return null;
         }
 
-        if (text.Length == 0)
-        {
-            tls.Mistake(name, "is empty; give the path of a PEM file");
-            return null;
-        }
-
-        var path = place.FileOf(text);
+        var path = place.FileOf(given);
         if (!File.Exists(path))
         {
-            notes.Add($"{tls.Path}.{name}: there is no file {path}; it is read at each connection attempt");
+            notes.Add($"{section.Path}.tls.{name}: there is no file {path}; it is read at each connection attempt");
         }
 
         return path;

@@ -117,6 +117,10 @@ public sealed class RightSettingsTests : IDisposable
     [InlineData("amqps://h/", true, "h:5671", null, null, null)]
     [InlineData("AMQP://u:p%40ss@h:1/v%2Fw", false, "h:1", "u", "p@ss", "v/w")]
     [InlineData("amqp://u:a:b@[::1]:5673/%2F", false, "[::1]:5673", "u", "a:b", "/")]
+    [InlineData("amqp://h//", false, "h:5672", null, null, "/")]
+    [InlineData("amqps://u@h:1//?heartbeat=5", true, "h:1", "u", null, "/")]
+    [InlineData("amqp://h?heartbeat=5", false, "h:5672", null, null, null)]
+    [InlineData("amqp://h/v?heartbeat=5", false, "h:5672", null, null, "v")]
     public void An_address_is_taken_apart(string uri, bool tls, string host, string? user, string? password, string? vhost)
     {
         Assert.True(BrokerUri.TryParse(uri, out var parsed, out _));
