@@ -5,6 +5,9 @@ A topic has nine words: ``satellite_type.satellite_family.satellite_id.satellite
 >>> topic_for({"satellite_ID": "G16", "satellite_family": "GOES", "instrument": "ABI", "medium": "adde",
 ...            "server_type": "realtime", "message_type": "band", "status": "end"})
 'geo.goes.g16.abi.adde.realtime.ncdf.band.end'
+>>> topic_for({"satellite_ID": "NPP", "satellite_family": "JPSS", "instrument": "VIIRS", "medium": "file",
+...            "server_type": "realtime", "message_type": "image", "status": "complete"})
+'leo.jpss.npp.viirs.file.realtime.hdf5.image.complete'
 >>> topic("geo", "himawari", "9", "ahi", "file", "delta", "hsf", "image", "complete")
 'geo.himawari.9.ahi.file.delta.hsf.image.complete'
 
@@ -14,6 +17,7 @@ to the logger ``quickq``.
 
 import json
 import os
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, List, Mapping, Optional, Set
 
@@ -50,7 +54,7 @@ def topic_for(payload: Mapping[str, Any]) -> str:
     if not isinstance(payload, Mapping):
         raise ValueError("the payload is no JSON object: no topic can be derived")
     words = {}  # type: Dict[str, str]
-    for name in ("satellite_family",) + WORDS:
+    for name in ("satellite_family", "satellite_id") + WORDS:
         if name not in words:
             words[name] = _derive(name, payload, words)
     return topic(*(words[name] for name in WORDS))
@@ -62,7 +66,7 @@ def validate_topic(topic: str) -> List[str]:
     >>> validate_topic("geo.goes.g16.abi.adde.realtime.ncdf.band.end")
     []
     >>> validate_topic("geo.goes.g20.abi.adde.realtime.ncdf.band.end")
-    ["the satellite_id 'g20' is not among the known ones (g16, g17, g18, g19, 8, 9)"]
+    ["the satellite_id 'g20' is not among the known ones (g16, g17, g18, g19)"]
     >>> validate_topic("geo.goes.g16")
     Traceback (most recent call last):
     ...
@@ -74,10 +78,11 @@ def validate_topic(topic: str) -> List[str]:
     if len(words) > len(WORDS):
         raise ValueError("the topic '{}' has {} words, not {}: '{}' is one too many".format(topic, len(words), len(WORDS), words[len(WORDS)]))
     unusual = []
+    family = _TABLE["families"].get(words[WORDS.index("satellite_family")], {})
     for name, word in zip(WORDS, words):
         _check_word(name, word)
-        known = _TABLE["known"][name]
-        if word not in known:
+        known = _TABLE["known"].get(name) or (list(_TABLE["families"]) if name == "satellite_family" else family.get("known", {}).get(name))
+        if known and word not in known:
             unusual.append("the {} '{}' is not among the known ones ({})".format(name, word, ", ".join(known)))
     return unusual
 
@@ -110,23 +115,41 @@ def injector_script(path: Optional[str] = None) -> str:
 def _derive(name: str, payload: Mapping[str, Any], words: Mapping[str, str]) -> str:
     family = _TABLE["families"].get(words.get("satellite_family"), {})
     member = _TABLE["members"][name]
+    decided = _decided(name, family, words.get("satellite_id", ""))
+    if decided is not None and name == "satellite_type":
+        return decided
     given = payload.get(member)
-    if name == "satellite_type" and name in family:
-        given = family[name]
-    if given is None:
-        given = family.get(name)
-    if given is None:
-        raise ValueError("the payload has no {}: the topic's word {} cannot be derived".format(member, name))
-    if isinstance(given, bool) or not isinstance(given, (str, int)):
+    if given is not None and (isinstance(given, bool) or not isinstance(given, (str, int))):
         raise ValueError("the payload's {} is neither text nor a whole number: the topic's word {} cannot be derived".format(member, name))
-    word = str(given)
+    word = None if given is None or str(given).strip().lower() in _TABLE["unavailable"] else str(given)
+    if word is None:
+        word = decided or family.get("unavailable", {}).get(name)
+    if word is None:
+        raise ValueError("the payload{}: the topic's word {} cannot be derived".format(
+            " has no " + member if given is None else "'s {} is '{}'".format(member, given), name))
     if name in _TABLE["lowerCase"]:
         word = word.lower()
-    prefix = _TABLE["prefixes"].get(words.get("satellite_family"), {}).get(name)
-    if prefix is not None and word.startswith(prefix):
-        word = word[len(prefix):]
-    synonyms = _TABLE["synonyms"].get(name, {})
-    return str(synonyms.get(word, word))
+    if name == "satellite_id":
+        word = _name_satellite(word, family.get("numbered", {}))
+    return str(_TABLE["synonyms"].get(name, {}).get(word, word))
+
+
+def _decided(name: str, family: Mapping[str, Any], satellite: str) -> Optional[str]:
+    """What family and satellite say about a word."""
+    for beginning, decided in family.get("satellites", {}).items():
+        if satellite.startswith(beginning) and name in decided:
+            return str(decided[name])
+    found = family.get("decides", {}).get(name)
+    return None if found is None else str(found)
+
+
+def _name_satellite(satellite: str, numbered: Mapping[str, str]) -> str:
+    """A satellite's name as its word: ``himawari-9`` and ``h09`` are ``9``."""
+    for before, instead in numbered.items():
+        number = satellite[len(before):]
+        if satellite.startswith(before) and re.match(r"[0-9]+\Z", number):
+            return instead + (number.lstrip("0") or "0")
+    return satellite
 
 
 def _check_word(name: str, word: str) -> None:

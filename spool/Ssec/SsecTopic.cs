@@ -11,6 +11,7 @@ namespace Quickq.Spool;
 public static class SsecTopic
 {
     private const string FamilyWord = "satellite_family";
+    private const string SatelliteWord = "satellite_id";
     private const string TypeWord = "satellite_type";
 
     /// <summary>The names of the nine words, in their order.</summary>
@@ -27,8 +28,18 @@ public static class SsecTopic
             throw new FormatException("the payload is no JSON object: no topic can be derived");
         }
 
-        string family = DeriveWord(FamilyWord, payload, family: "");
-        string[] words = [.. Words.Select(name => string.Equals(name, FamilyWord, StringComparison.Ordinal) ? family : DeriveWord(name, payload, family))];
+        string named = DeriveWord(FamilyWord, payload, family: null, satellite: "");
+        TopicFamily? family = TopicTable.Instance.Family(named);
+        string? satellite = null;
+        string[] words =
+        [
+            .. Words.Select(name => name switch
+            {
+                FamilyWord => named,
+                SatelliteWord => satellite ??= DeriveWord(name, payload, family, satellite: ""),
+                _ => DeriveWord(name, payload, family, satellite ??= DeriveWord(SatelliteWord, payload, family, satellite: "")),
+            }),
+        ];
         foreach ((string name, string word) in Words.Zip(words))
         {
             CheckWord(name, word);
@@ -54,11 +65,13 @@ public static class SsecTopic
         }
 
         var unusual = new List<string>();
+        TopicFamily? family = TopicTable.Instance.Family(Words.Zip(words).First(pair => string.Equals(pair.First, FamilyWord, StringComparison.Ordinal)).Second);
         foreach ((string name, string word) in Words.Zip(words))
         {
             CheckWord(name, word);
-            IReadOnlyList<string> known = TopicTable.Instance.Known(name);
-            if (!known.Contains(word, StringComparer.Ordinal))
+            IEnumerable<string>? known = TopicTable.Instance.Known(name)
+                ?? (string.Equals(name, FamilyWord, StringComparison.Ordinal) ? TopicTable.Instance.Families : family?.Known.GetValueOrDefault(name));
+            if (known?.Contains(word, StringComparer.Ordinal) == false)
             {
                 unusual.Add($"the {name} '{word}' is not among the known ones ({string.Join(", ", known)})");
             }
@@ -67,25 +80,30 @@ public static class SsecTopic
         return unusual;
     }
 
-    private static string DeriveWord(string name, JsonElement payload, string family)
+    private static string DeriveWord(string name, JsonElement payload, TopicFamily? family, string satellite)
     {
         TopicTable table = TopicTable.Instance;
         string member = table.Member(name);
-        string? ofFamily = table.OfFamily(family, name);
-        string? word = string.Equals(name, TypeWord, StringComparison.Ordinal) ? ofFamily ?? ReadMember(name, member, payload) : ReadMember(name, member, payload) ?? ofFamily;
-        if (word is null)
+        string? decided = family?.Decide(name, satellite);
+        if (decided is not null && string.Equals(name, TypeWord, StringComparison.Ordinal))
         {
-            throw new FormatException($"the payload has no {member}: the topic's word {name} cannot be derived");
+            return decided;
         }
 
+        string? given = ReadMember(name, member, payload);
+        bool hasValue = given is not null && !table.IsUnavailable(given);
+        string word = (hasValue ? given : decided ?? family?.Unavailable.GetValueOrDefault(name)) ?? throw new FormatException(
+            given is null
+                ? $"the payload has no {member}: the topic's word {name} cannot be derived"
+                : $"the payload's {member} is '{given}': the topic's word {name} cannot be derived");
         if (table.IsLowerCase(name))
         {
             word = word.ToLowerInvariant();
         }
 
-        if (table.Prefix(family, name) is { } prefix && word.StartsWith(prefix, StringComparison.Ordinal))
+        if (family is not null && string.Equals(name, SatelliteWord, StringComparison.Ordinal))
         {
-            word = word[prefix.Length..];
+            word = family.NameSatellite(word);
         }
 
         return table.Synonym(name, word);

@@ -3,6 +3,7 @@
 import doctest
 import glob
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,17 @@ class Copies(unittest.TestCase):
 
     def test_the_table_of_topics_is_that_of_the_spool_library(self):
         self.assertEqual(read(ROOT, "spool", "Ssec", "topics.json"), read(PACKAGE, "topics.json"))
+
+    def test_the_page_about_topics_has_what_the_table_has(self):
+        families = json.loads(read(PACKAGE, "topics.json").decode())["families"]
+        page = read(ROOT, "docs", "ssec-topics.md").decode()
+        rows = re.findall(r"^\| `([a-z]+)` \| (.+) \| (.+) \|$", page.split("## The families")[1], re.MULTILINE)
+        self.assertEqual(list(families), [family for family, _, _ in rows])
+        for family, kind, form in rows:
+            for word, cell in (("satellite_type", kind), ("format", form)):
+                decided = [families[family]["decides"].get(word)] if word in families[family]["decides"] else []
+                decided += [satellite[word] for satellite in families[family].get("satellites", {}).values() if word in satellite]
+                self.assertEqual(sorted(set(decided)), sorted(set(re.findall("`([a-z0-9]+)`", cell))), (family, word))
 
     def test_the_version_and_the_licence_are_those_of_the_project(self):
         version = re.search(b"<Version>(.*)</Version>", read(ROOT, "Directory.Build.props")).group(1).decode()
