@@ -12,7 +12,7 @@ namespace Quickq.SpoolCli;
 /// <remarks>Only the verb that was typed is built: a producer pays for nothing else.</remarks>
 internal static class Program
 {
-    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import", "check", "serve"];
+    private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import", "check", "upgrade", "serve"];
 
     public static int Main(string[] args)
     {
@@ -139,6 +139,7 @@ internal static class Program
         "export" => ExportCommand.Create(),
         "import" => ImportCommand.Create(),
         "check" => CheckCommand.Create(),
+        "upgrade" => UpgradeCommand.Create(),
         "serve" => ServeCommand.Create(),
         _ => null,
     };

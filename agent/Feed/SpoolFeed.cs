@@ -43,7 +43,7 @@ internal sealed class SpoolFeed : IDisposable
 
     private const string SelectMarks =
         """
-        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned), 9223372036854775807),
+        SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned WHERE message >= (SELECT value FROM tally WHERE name = 'assigning')), 9223372036854775807),
             EXISTS (SELECT 1 FROM suspension WHERE server = $server AND next_probe_at = 0)
         FROM server WHERE id = $server
         """;
@@ -122,7 +122,7 @@ internal sealed class SpoolFeed : IDisposable
     /// <summary>The next messages behind <see cref="Position"/>: at most <paramref name="maxCount"/>, and no further one once <paramref name="maxBytes"/> of bodies are read.</summary>
     /// <param name="maxCount">So many.</param>
     /// <param name="maxBytes">So many bytes.</param>
-    /// <param name="barrier">Messages from this one on still wait to be assigned: order wants that they wait.</param>
+    /// <param name="barrier">Messages from this one on are just being assigned: order wants that they wait.</param>
     /// <param name="filter">What is passed by: the caller that wants it later goes back for it. An empty page is not the end then: <see cref="IsAtEnd"/> says so.</param>
     public IReadOnlyList<FeedMessage> Next(int maxCount, long maxBytes, long barrier, FeedFilter? filter)
     {
@@ -311,6 +311,6 @@ internal sealed class SpoolFeed : IDisposable
 /// <summary>What the spool says about a server.</summary>
 /// <param name="Paused">An operator paused it.</param>
 /// <param name="Rewind">The lowest message made pending again since the mark was last taken, or null.</param>
-/// <param name="Barrier">The first message that still waits to be assigned; beyond every message when there is none.</param>
+/// <param name="Barrier">The first message that is to be looked at by the assignment that goes on; beyond every message when none does.</param>
 /// <param name="ProbeWanted">An operator wants a suspended exchange to be probed now.</param>
 internal sealed record FeedMarks(bool Paused, long? Rewind, long Barrier, bool ProbeWanted);

@@ -17,6 +17,9 @@ internal sealed record ServerSettings
     /// <summary>Where messages go that name no exchange; empty is the AMQP default exchange.</summary>
     public required string Exchange { get; init; }
 
+    /// <summary>Only messages for these exchanges, and those that name none, are for this server; empty: all.</summary>
+    public IReadOnlyList<string> Exchanges { get; init; } = [];
+
     /// <summary>How many messages may be unconfirmed at once.</summary>
     public int Window { get; init; } = 1_000;
 
@@ -30,9 +33,9 @@ internal sealed record ServerSettings
     /// <summary>Null for a plain connection. There is no falling back from one to the other.</summary>
     public TlsSettings? Tls { get; init; }
 
-    /// <summary>Whether a reload may leave the server's connection as it is.</summary>
+    /// <summary>Whether a reload may leave the server's connection as it is: which exchanges are for it is the spool's business.</summary>
     public bool SameAs(ServerSettings other) =>
-        Hosts.SequenceEqual(other.Hosts) && this with { Hosts = other.Hosts } == other;
+        Hosts.SequenceEqual(other.Hosts) && this with { Hosts = other.Hosts, Exchanges = other.Exchanges } == other;
 }
 
 /// <summary>What becomes of a message that the server took but routed to no queue.</summary>

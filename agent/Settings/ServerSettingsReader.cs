@@ -29,6 +29,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             User = user ?? "guest",
             Password = ReadPassword(user, address?.Password),
             Exchange = ReadExchange(),
+            Exchanges = ReadExchanges(),
             Window = section.Number("window", 1_000, 1, 100_000),
             WindowBytes = section.Size("windowBytes", 1_024, 1L << 30) ?? 8L << 20,
             Unroutable = ReadUnroutable(),
@@ -200,6 +201,22 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         }
 
         return exchange ?? "";
+    }
+
+    private IReadOnlyList<string> ReadExchanges()
+    {
+        var exchanges = section.Texts("exchanges");
+        if (exchanges is { Count: 0 })
+        {
+            section.Mistake("exchanges", "is empty; name the exchanges whose messages this server gets, or leave it out for all");
+        }
+
+        foreach (var exchange in exchanges?.Where(name => Encoding.UTF8.GetByteCount(name) > 255) ?? [])
+        {
+            section.Mistake("exchanges", $"{SettingsSection.Quote(exchange)} is longer than the 255 bytes that AMQP allows");
+        }
+
+        return [.. (exchanges ?? []).Distinct(StringComparer.Ordinal)];
     }
 
     private Unroutable ReadUnroutable()

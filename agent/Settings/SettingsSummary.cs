@@ -14,8 +14,9 @@ internal static class SettingsSummary
         foreach (var server in settings.Servers)
         {
             var exchange = server.Exchange.Length == 0 ? "the default exchange" : $"exchange {server.Exchange}";
+            var only = server.Exchanges.Count == 0 ? "" : $", only for {string.Join(", ", server.Exchanges)}";
             yield return $"server {server.Name}: {string.Join(", ", server.Hosts)} ({(server.Tls is null ? "not encrypted" : "TLS")}), vhost {server.VirtualHost}, " +
-                $"user {server.User}, password {server.Password}, {exchange}, window {server.Window} messages and {ByteSize.Format(server.WindowBytes)}";
+                $"user {server.User}, password {server.Password}, {exchange}{only}, window {server.Window} messages and {ByteSize.Format(server.WindowBytes)}";
         }
     }
 }

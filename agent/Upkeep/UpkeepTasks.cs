@@ -94,7 +94,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
 
     private UpkeepProgress Assign(SqliteConnection connection)
     {
-        long before = ServerRegistry.CountAssignable(connection);
+        long before = MessageAssignment.CountLeft(connection);
         if (before == 0)
         {
             return UpkeepProgress.NothingLeft;
@@ -106,7 +106,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
             log.Assigning(before);
         }
 
-        if (ServerRegistry.AssignSome_NeedsTransaction(connection))
+        if (MessageAssignment.AssignSome_NeedsTransaction(connection))
         {
             return UpkeepProgress.MoreNow;
         }

@@ -47,14 +47,15 @@ _spools = {}  # type: Dict[Tuple[str, Optional[str]], Spool]
 
 
 def publish(message: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
-            headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-            priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False,
-            routing_key: "Optional[str]" = None) -> str:
+            servers: "Optional[Iterable[str]]" = None, headers: "Optional[Mapping[str, Header]]" = None,
+            content_type: "Optional[str]" = None, ttl: "Ttl" = None, priority: "Optional[int]" = None,
+            message_id: "Optional[str]" = None, transient: bool = False, routing_key: "Optional[str]" = None) -> str:
     """Stores a message for every server of the agent and returns its id; what it returned from survives a power cut.
 
     ``message``: anything that JSON knows is sent as ``json.dumps`` writes it; ``bytes`` are sent as they are.
     ``routing_key`` is another name of ``route_key``. ``exchange``: None is the exchange that the agent has for each server.
-    ``headers``: strings, numbers, booleans or None. ``content_type``: ``application/json`` for JSON, else
+    ``servers``: the names of the servers that it is for, whatever they take; None is every server that takes the exchange. A name that
+    no server ever had is refused. ``headers``: strings, numbers, booleans or None. ``content_type``: ``application/json`` for JSON, else
     ``application/octet-stream``, unless given. ``ttl``: seconds or a ``timedelta`` after which the message is no longer worth
     sending. ``priority``: 0-255. ``message_id``: an id of your own; the same id with the same content is stored once, with other
     content refused. ``transient``: the broker need not keep it.
@@ -63,13 +64,13 @@ def publish(message: "Any", route_key: "Optional[str]" = "", exchange: "Optional
     same ``message_id`` is safe.
     """
     return _spool().publish(
-        message, route_key, exchange, headers=headers, content_type=content_type, ttl=ttl, priority=priority,
+        message, route_key, exchange, servers=servers, headers=headers, content_type=content_type, ttl=ttl, priority=priority,
         message_id=message_id, transient=transient, routing_key=routing_key)
 
 
 def publish_many(messages: "Iterable[Any]", route_key: "Union[None, str, Callable[[Any], str]]" = "", exchange: "Optional[str]" = None, *,
-                 headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-                 priority: "Optional[int]" = None, transient: bool = False,
+                 servers: "Optional[Iterable[str]]" = None, headers: "Optional[Mapping[str, Header]]" = None,
+                 content_type: "Optional[str]" = None, ttl: "Ttl" = None, priority: "Optional[int]" = None, transient: bool = False,
                  routing_key: "Union[None, str, Callable[[Any], str]]" = None) -> "List[str]":
     """Stores many messages in one transaction, all or none, and returns their ids in order: far faster than one by one.
 
@@ -77,7 +78,7 @@ def publish_many(messages: "Iterable[Any]", route_key: "Union[None, str, Callabl
     a function from the payload to the key, such as ``quickq.ssec.topic_for``. At most 64 MiB in all.
     """
     return _spool().publish_many(
-        messages, route_key, exchange, headers=headers, content_type=content_type, ttl=ttl, priority=priority, transient=transient,
+        messages, route_key, exchange, servers=servers, headers=headers, content_type=content_type, ttl=ttl, priority=priority, transient=transient,
         routing_key=routing_key)
 
 

@@ -38,15 +38,15 @@ class Client:
         self._given = given
         self._idle = []  # type: List[Link]
 
-    def ask(self, requests: "List[bytes]", seconds: "Optional[float]" = 0.0, ids: "Sequence[str]" = ()) -> "List[Answer]":
+    def ask(self, requests: "List[bytes]", seconds: "Optional[float]" = 0.0, ids: "Sequence[str]" = (), version: int = 1) -> "List[Answer]":
         """The answers to the requests, sent in one write: a dictionary or an error for each, but perhaps only for the first few.
 
         Without any answer it connects again and repeats the requests once. ``seconds``: what the service may wait for by itself (None: for
-        ever). ``ids``: what the requests add.
+        ever). ``ids``: what the requests add. ``version``: of the protocol, that they need.
         """
-        return self.ask_for(lambda: (requests, seconds), ids)
+        return self.ask_for(lambda: (requests, seconds), ids, version)
 
-    def ask_for(self, make: "Callable[[], Tuple[List[bytes], Optional[float]]]", ids: "Sequence[str]" = ()) -> "List[Answer]":
+    def ask_for(self, make: "Callable[[], Tuple[List[bytes], Optional[float]]]", ids: "Sequence[str]" = (), version: int = 1) -> "List[Answer]":
         """As ``ask``, with requests that are made anew for the repetition."""
         lost = False
         repeats, begun = 0, time.monotonic()
@@ -54,6 +54,8 @@ class Client:
             link = None
             try:
                 link = self._take() or self.open(bool(ids))
+                if version > 1:
+                    link.require(version, ANSWER)
                 requests, seconds = make()
                 answers = link.ask(requests, None if seconds is None else ANSWER + seconds)
                 if ids and isinstance(answers[0], dict) and answers[0]["ids"] != list(ids):

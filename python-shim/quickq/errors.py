@@ -48,7 +48,7 @@ class InvalidMessage(QuickqError, ValueError, TypeError):
 # The exit codes of quickq-spool for the errors that are found on this side of the socket.
 _CODES = {
     "Usage": 64, "InvalidMessage": 65, "IdConflict": 65, "NotFound": 66, "CannotCreate": 73, "InputOutput": 74, "Full": 75, "Busy": 75,
-    "PermissionDenied": 77, "NoService": 78,
+    "PermissionDenied": 77, "NoService": 78, "NewerFormat": 78,
 }
 _FAULTS = {
     "Full": SpoolFull, "Busy": SpoolBusy, "InvalidMessage": InvalidMessage, "IdConflict": InvalidMessage,

@@ -8,7 +8,7 @@ from _socket import AF_UNIX, MSG_NOSIGNAL, MSG_PEEK, SO_PEERCRED, SOCK_STREAM, S
 
 # The module socket takes longer to import than a publish takes; nothing of it is needed here.
 
-from .errors import QuickqError, from_answer
+from .errors import QuickqError, SpoolError, from_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .address import Address
 
     Answer = Union[Dict[str, Any], QuickqError]
+
+#: The version of the protocol that this package speaks. From this one on a message may name its servers.
+PROTOCOL = 2
 
 #: The most that a frame may have behind its length.
 LARGEST_FRAME = 64 * 1024 * 1024
@@ -56,12 +59,13 @@ class Link:
         """Connects, or raises ``OSError``; ``SpoolError`` where somebody else than the owner listens."""
         self._process = os.getpid(), os.geteuid()
         self._address = address
-        greeting = {"protocol": 1, "client": client}  # type: Dict[str, Any]
+        greeting = {"protocol": PROTOCOL, "client": client}  # type: Dict[str, Any]
         if address.named:
             greeting["spool"] = address.path
         self._greeting = json_frame(b"h", greeting)
         self._buffer = bytearray()
         self.greeted = False
+        self._version = 0
         self._identity = None  # type: Optional[Tuple[int, int]]
         self._socket = socket(AF_UNIX, SOCK_STREAM)
         try:
@@ -98,16 +102,24 @@ class Link:
         answers = []  # type: List[Answer]
         try:
             if greeting:
-                welcome = self._answer(end, b"h")
-                if isinstance(welcome, QuickqError):
-                    raise welcome
-                self.greeted = True
+                self._take_welcome(end)
             while len(answers) < len(requests):
                 answers.append(self._answer(end, requests[len(answers)][4:5]))
         except OSError:
             if not answers:
                 raise
         return answers
+
+    def require(self, version: int, seconds: float) -> None:
+        """Greets first, and raises ``SpoolError`` for a service of an older protocol: it would ignore what it does not know."""
+        if not self.greeted:
+            greeting, self._greeting = self._greeting, b""
+            self._send(greeting, seconds)
+            self._take_welcome(time.monotonic() + seconds)
+        if self._version < version:
+            raise SpoolError(
+                "NewerFormat", "the spool service is older than this package: it would send a message for some servers to all; nothing was stored",
+                "restart it: systemctl restart quickq-spool.service", self._address.path)
 
     def send(self, data: bytes) -> int:
         """Sends what fits now, for ``run``."""
@@ -146,9 +158,7 @@ class Link:
     def greet(self, request: bytes, end: float) -> None:
         """Greets the service and sends a first request, for ``run``; afterwards nothing blocks any more."""
         self._send(self._greeting + request, end - time.monotonic())
-        welcome = self._answer(end, b"h")
-        if isinstance(welcome, QuickqError):
-            raise welcome
+        self._take_welcome(end)
         self._socket.settimeout(0)
 
     def fileno(self) -> int:
@@ -177,6 +187,12 @@ class Link:
 
     def _foreign(self) -> OSError:
         return ConnectionAbortedError("what listens at {} does not speak the protocol of the spool service".format(self._address.socket))
+
+    def _take_welcome(self, end: "Optional[float]") -> None:
+        welcome = self._answer(end, b"h")
+        if isinstance(welcome, QuickqError):
+            raise welcome
+        self.greeted, self._version = True, welcome["protocol"]
 
     def _answer(self, end: "Optional[float]", request: bytes) -> "Answer":
         return self.parse(*self.receive(end), request)

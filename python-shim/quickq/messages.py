@@ -11,7 +11,7 @@ from .errors import InvalidMessage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import timedelta
-    from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+    from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
     Header = Union[None, bool, int, float, str]
     Ttl = Union[None, int, float, timedelta]
@@ -41,7 +41,7 @@ class Prepared:
 
 def prepare(payload: "Any", route_key: "Optional[str]", exchange: "Optional[str]", headers: "Optional[Mapping[str, Header]]",
             content_type: "Optional[str]", ttl: "Ttl", priority: "Optional[int]", message_id: "Optional[str]", transient: bool,
-            routing_key: "Optional[str]") -> Prepared:
+            routing_key: "Optional[str]", servers: "Optional[Iterable[str]]" = None) -> Prepared:
     """One message for the service. Raises ``InvalidMessage``."""
     if routing_key is not None:
         if route_key:
@@ -65,6 +65,8 @@ def prepare(payload: "Any", route_key: "Optional[str]", exchange: "Optional[str]
         "body": len(body), "exchange": exchange, "routingKey": route_key,
         "properties": _properties(guessed, headers, priority, transient), "ttl": None if ttl is None else _lifetime(ttl),
     }
+    if servers is not None:
+        fields["servers"] = _servers(servers)
     return Prepared(message_id, fields, body)
 
 
@@ -180,6 +182,13 @@ def _header(name: str, value: "Header") -> "Header":
         raise InvalidMessage(
             "InvalidMessage", "the value of header '{}' is not valid in AMQP".format(name), "use a string, a finite number, true, false or null")
     return value
+
+
+def _servers(names: "Iterable[str]") -> "List[str]":
+    listed = [names] if isinstance(names, str) else list(names)
+    if not listed or not all([isinstance(name, str) and name and len(name) <= MAX_SHORT_STRING for name in listed]):
+        raise InvalidMessage("InvalidMessage", "servers must name at least one server, each as text", "leave it out for all servers")
+    return listed
 
 
 def _lifetime(ttl: "Ttl") -> int:

@@ -46,8 +46,12 @@ def status(client: "Client", message_id: str, servers: "Sequence[str]") -> "Dict
 
 
 def states_of(message: "Dict[str, Any]") -> "Dict[str, str]":
-    """The state of a message at each active server."""
-    return {delivery["server"]: WORDS[delivery["state"]] for delivery in message["deliveries"] if delivery.get("active", True)}
+    """The state of a message at each active server, and at those that its producer named."""
+    named = message.get("servers") or ()
+    return {
+        delivery["server"]: WORDS[delivery["state"]]
+        for delivery in message["deliveries"] if delivery.get("active", True) or delivery["server"] in named
+    }
 
 
 def wait(client: "Client", watch: "ConnectionWatch", message_ids: "Sequence[str]", servers: "Sequence[str]", timeout: "Optional[float]") -> str:

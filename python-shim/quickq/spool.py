@@ -24,12 +24,13 @@ class Message:
     """
 
     def __init__(self, payload: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
-                 headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
+                 servers: "Optional[Iterable[str]]" = None, headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
                  priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False,
                  routing_key: "Optional[str]" = None) -> None:
         self.payload = payload
         self.route_key = route_key
         self.exchange = exchange
+        self.servers = servers
         self.headers = headers
         self.content_type = content_type
         self.ttl = ttl
@@ -60,33 +61,35 @@ class Spool:
         self._used = None  # type: Optional[_Used]
 
     def publish(self, message: "Any", route_key: "Optional[str]" = "", exchange: "Optional[str]" = None, *,
-                headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
-                priority: "Optional[int]" = None, message_id: "Optional[str]" = None, transient: bool = False,
-                routing_key: "Optional[str]" = None) -> str:
-        """Stores one message durably for every server of the agent, and returns its id. See ``quickq.publish``."""
+                servers: "Optional[Iterable[str]]" = None, headers: "Optional[Mapping[str, Header]]" = None,
+                content_type: "Optional[str]" = None, ttl: "Ttl" = None, priority: "Optional[int]" = None,
+                message_id: "Optional[str]" = None, transient: bool = False, routing_key: "Optional[str]" = None) -> str:
+        """Stores one message durably for every server of the agent, or those named, and returns its id. See ``quickq.publish``."""
         from . import messages, writer
 
         prepared = messages.prepare(
-            message, route_key, exchange, headers, content_type, ttl, priority, message_id, transient, routing_key)
+            message, route_key, exchange, headers, content_type, ttl, priority, message_id, transient, routing_key, servers)
         used = self._use()
         return writer.add(used.client, used.watch, [prepared])[0]
 
     def publish_many(self, messages: "Iterable[Any]", route_key: "Union[None, str, Callable[[Any], str]]" = "",
-                     exchange: "Optional[str]" = None, *, headers: "Optional[Mapping[str, Header]]" = None,
-                     content_type: "Optional[str]" = None, ttl: "Ttl" = None, priority: "Optional[int]" = None, transient: bool = False,
+                     exchange: "Optional[str]" = None, *, servers: "Optional[Iterable[str]]" = None,
+                     headers: "Optional[Mapping[str, Header]]" = None, content_type: "Optional[str]" = None, ttl: "Ttl" = None,
+                     priority: "Optional[int]" = None, transient: bool = False,
                      routing_key: "Union[None, str, Callable[[Any], str]]" = None) -> "List[str]":
         """Stores many messages in one transaction, all or none, and returns their ids in order. See ``quickq.publish_many``."""
         from . import writer
         from .messages import prepare
 
         prepared = []  # type: List[Prepared]
+        servers = servers if servers is None or isinstance(servers, str) else list(servers)
         for given in messages:
             if isinstance(given, Message):
                 prepared.append(prepare(given.payload, given.route_key, given.exchange, given.headers, given.content_type, given.ttl,
-                                        given.priority, given.message_id, given.transient, given.routing_key))
+                                        given.priority, given.message_id, given.transient, given.routing_key, given.servers))
             else:
                 first, second = [key(given) if callable(key) else key for key in (route_key, routing_key)]
-                prepared.append(prepare(given, first, exchange, headers, content_type, ttl, priority, None, transient, second))
+                prepared.append(prepare(given, first, exchange, headers, content_type, ttl, priority, None, transient, second, servers))
         used = self._use()
         return writer.add(used.client, used.watch, prepared)
 

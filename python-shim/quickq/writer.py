@@ -38,7 +38,8 @@ def add_and_wait(client: "Client", watch: "ConnectionWatch", messages: "List[Pre
     looks = watch.is_due()
     if looks:
         requests.append(json_frame(b"c", {}))
-    answers = client.ask(requests, seconds or 0.0, ids)
+    named = any(["servers" in message.fields for message in messages])
+    answers = client.ask(requests, seconds or 0.0, ids, 2 if named else 1)
     if isinstance(answers[0], QuickqError):
         raise answers[0]
     if looks and len(answers) == len(requests) and not isinstance(answers[-1], QuickqError):

@@ -29,7 +29,7 @@ internal static class ErrorReport
     public static ExitCode CodeOf(SpoolFault fault) => fault switch
     {
         SpoolFault.InvalidMessage or SpoolFault.IdConflict or SpoolFault.NotASpool => ExitCode.BadData,
-        SpoolFault.NotFound => ExitCode.NoInput,
+        SpoolFault.NotFound or SpoolFault.UnknownServer => ExitCode.NoInput,
         SpoolFault.CannotCreate => ExitCode.CannotCreate,
         SpoolFault.Full or SpoolFault.Busy or SpoolFault.Unanswered => ExitCode.TryLater,
         SpoolFault.PermissionDenied => ExitCode.NoPermission,

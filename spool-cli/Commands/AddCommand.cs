@@ -13,7 +13,7 @@ internal sealed class AddCommand
         """
         MESSAGE is sent byte for byte as it is; without MESSAGE and --file, standard input is read up to its end. The id
         is printed when the message is safe on disk: from then on neither a crash nor a power cut loses it, and the agent
-        delivers it to every server. No agent, server or network is needed for that.
+        delivers it to every server, or to those that --server names. No agent, server or network is needed for that.
 
         Topic templates: {name} stands for a member of the JSON payload, {a[b]} for a member of a member or an element of
         an array, {band:>03} and {x!s} format it as Python does, {{ and }} are braces. The topic is the AMQP routing key, at
@@ -32,8 +32,8 @@ internal sealed class AddCommand
           quickq-spool add -t alarm --wait=10s -- '-40 degrees'
           tail -F events.ndjson | quickq-spool add --lines -t '{__topic__}' -x satellite
 
-        Exit codes: 0 stored (with --wait: delivered everywhere); 64 usage error; 65 bad data; 66 no such file; 69 rejected by a
-        server; 73 the spool cannot be made; 74 input/output error; 75 try later (full, locked, wait timed out); 77 no
+        Exit codes: 0 stored (with --wait: delivered everywhere); 64 usage error; 65 bad data; 66 no such file or server; 69 rejected by
+        a server; 73 the spool cannot be made; 74 input/output error; 75 try later (full, locked, wait timed out); 77 no
         permission; 78 spool of a newer version.
         """;
 
@@ -51,6 +51,7 @@ internal sealed class AddCommand
     private readonly Option _priority = Options.Value("--priority", "N", "AMQP priority, 0 to 255");
     private readonly Option _transient = Options.Flag("--transient", "let a broker lose it when it restarts (delivery mode 1)");
     private readonly Option _id = Options.Value("--id", "ID", "an id of your own; the same id and content again stores nothing");
+    private readonly Option _server = Options.Repeated("--server", "NAME", "only for this server; may be repeated (default: all that take the exchange)");
     private readonly Option _lines = Options.Flag("--lines", "one message a line, stored as they come in");
     private readonly Option _wait = Options.OptionalValue("--wait", "30s", "wait until every server has it (value only after '=')");
     private readonly Option _spool = Options.Spool();
@@ -64,7 +65,7 @@ internal sealed class AddCommand
             Options =
             {
                 add._file, add._topic, add._ssec, add._exchange, add._metadata, add._header, add._json, add._contentType,
-                add._ttl, add._priority, add._transient, add._id, add._lines, add._wait, add._spool,
+                add._ttl, add._priority, add._transient, add._id, add._server, add._lines, add._wait, add._spool,
             },
         };
         return new Verb(syntax, Details, add.Run) { RunThroughService = add.RunThroughService, StoresMessages = true };
@@ -111,6 +112,7 @@ internal sealed class AddCommand
         Ssec = SsecTopicsIfWanted(typed, streams),
         Exchange = typed.ValueOf(_exchange),
         Id = typed.ValueOf(_id),
+        Servers = typed.ValuesOf(_server) is { Count: > 0 } servers ? servers : null,
         Metadata = Values.Pairs("--metadata", typed.ValuesOf(_metadata)),
         Headers = Values.Pairs("--header", typed.ValuesOf(_header)) is { Count: > 0 } headers
             ? headers.ToDictionary(pair => pair.Key, pair => (object?)pair.Value, StringComparer.Ordinal)

@@ -13,7 +13,8 @@ internal sealed class ImportCommand
         """
         Reads what export wrote, from standard input or --file, and stores it in that order, to be delivered to every server
         of this spool; what had been delivered before the export too. Ids are kept: what is in the spool already is not stored
-        again, so that an import which was broken off is simply repeated. Time of acceptance and expiry are kept as well.
+        again, so that an import which was broken off is simply repeated. Time of acceptance and expiry are kept as well, and so are
+        the servers that a message names: where this spool does not know one of them yet, the message waits for it.
 
         A line that cannot be stored ends the import with its number; all lines before it are stored. SIGTERM and SIGINT end
         it after the line that was read last.
@@ -41,6 +42,7 @@ internal sealed class ImportCommand
         var input = PayloadInput.Open(typed.ValueOf(_file), streams);
         using var stop = new StopSignal();
         using var writer = SpoolWriter.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
+        writer.KeepsUnknownServers = true;
         var import = new MessageImport(writer);
         import.Run(input, stop);
         writer.CheckpointIfAlone(isLast: true);

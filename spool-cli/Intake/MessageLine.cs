@@ -34,6 +34,7 @@ internal static class MessageLine
             Properties = Properties(message),
             CreatedAt = Instant(message, "createdAt"),
             ExpiresAt = Instant(message, "expiresAt"),
+            Servers = Servers(message),
             Body = Body(message),
         };
     }
@@ -55,6 +56,10 @@ internal static class MessageLine
             throw CommandException.BadData("bodyBase64 is not base64", Form);
         }
     }
+
+    private static string[]? Servers(JsonElement message) => !Find(message, "servers", JsonValueKind.Array, out var names) ? null
+        : names.EnumerateArray().All(name => name.ValueKind == JsonValueKind.String) ? [.. names.EnumerateArray().Select(name => Decode("servers", name)!)]
+        : throw CommandException.BadData("servers is not a list of texts", Form);
 
     private static MessageProperties Properties(JsonElement message)
     {
@@ -87,11 +92,11 @@ internal static class MessageLine
 
     private static string? Text(JsonElement message, string name)
     {
-        if (!Find(message, name, JsonValueKind.String, out var value))
-        {
-            return null;
-        }
+        return Find(message, name, JsonValueKind.String, out var value) ? Decode(name, value) : null;
+    }
 
+    private static string? Decode(string name, JsonElement value)
+    {
         try
         {
             return value.GetString();
@@ -111,6 +116,13 @@ internal static class MessageLine
             return false;
         }
 
-        return value.ValueKind == kind ? true : throw CommandException.BadData($"{name} is not {(kind == JsonValueKind.String ? "a text" : "an object")}", Form);
+        return value.ValueKind == kind ? true : throw CommandException.BadData($"{name} is not {Words(kind)}", Form);
     }
+
+    private static string Words(JsonValueKind kind) => kind switch
+    {
+        JsonValueKind.String => "a text",
+        JsonValueKind.Array => "a list",
+        _ => "an object",
+    };
 }

@@ -16,6 +16,9 @@ internal sealed record MessageRecipe
 
     public string? Id { get; init; }
 
+    /// <summary>The servers that it is for; null for all.</summary>
+    public IReadOnlyList<string>? Servers { get; init; }
+
     public IReadOnlyList<KeyValuePair<string, string>> Metadata { get; init; } = [];
 
     public IReadOnlyDictionary<string, object?>? Headers { get; init; }
@@ -44,6 +47,7 @@ internal sealed record MessageRecipe
             Id = Id,
             Exchange = Exchange,
             RoutingKey = RoutingKeyFor(body),
+            Servers = Servers,
             Body = body,
             TimeToLive = TimeToLive,
             Properties = new MessageProperties

@@ -5,11 +5,14 @@ using Quickq.Spool;
 namespace Quickq.SpoolCli.Output;
 
 /// <summary><c>status ID --json</c> and <c>list --json</c>. Members may be added; none is renamed or removed.</summary>
+/// <param name="Servers">The servers that its producer named; null for all.</param>
+/// <param name="AddedBy">The uid that added it, or null.</param>
 internal sealed record MessageJson(
-    string Id, string? Exchange, string RoutingKey, string CreatedAt, string? ExpiresAt, IReadOnlyList<DeliveryJson> Deliveries)
+    string Id, string? Exchange, string RoutingKey, string CreatedAt, string? ExpiresAt, IReadOnlyList<string>? Servers, uint? AddedBy,
+    IReadOnlyList<DeliveryJson> Deliveries)
 {
     public static MessageJson From(MessageStatus status) => new(
-        status.Id, status.Exchange, status.RoutingKey, Time.Exact(status.CreatedAt), Time.Exact(status.ExpiresAt),
+        status.Id, status.Exchange, status.RoutingKey, Time.Exact(status.CreatedAt), Time.Exact(status.ExpiresAt), status.Servers, status.AddedBy,
         [.. status.Deliveries.Select(DeliveryJson.From)]);
 }
 
@@ -30,8 +33,8 @@ internal sealed record DeliveryJson(
 /// <param name="BodyBase64">The body where it is not, else null.</param>
 /// <param name="PropertiesFault">Why the properties cannot be read; null when they can. They are the stored text then.</param>
 internal sealed record StoredMessageJson(
-    string Id, string? Exchange, string RoutingKey, string CreatedAt, string? ExpiresAt, IReadOnlyList<DeliveryJson> Deliveries,
-    JsonElement Properties, int BodyBytes, string? Body, string? BodyBase64, string? PropertiesFault)
+    string Id, string? Exchange, string RoutingKey, string CreatedAt, string? ExpiresAt, IReadOnlyList<string>? Servers, uint? AddedBy,
+    IReadOnlyList<DeliveryJson> Deliveries, JsonElement Properties, int BodyBytes, string? Body, string? BodyBase64, string? PropertiesFault)
 {
     public static StoredMessageJson From(StoredMessage message)
     {
@@ -41,7 +44,7 @@ internal sealed record StoredMessageJson(
             ? JsonSerializer.SerializeToElement(unreadable, ContractContext.Plain.String)
             : JsonElement.Parse(message.Properties.ToJson());
         return new StoredMessageJson(
-            status.Id, status.Exchange, status.RoutingKey, status.CreatedAt, status.ExpiresAt, status.Deliveries,
+            status.Id, status.Exchange, status.RoutingKey, status.CreatedAt, status.ExpiresAt, status.Servers, status.AddedBy, status.Deliveries,
             properties, message.Body.Length,
             isText ? System.Text.Encoding.UTF8.GetString(message.Body) : null,
             isText ? null : Convert.ToBase64String(message.Body),

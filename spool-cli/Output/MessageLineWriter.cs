@@ -23,6 +23,7 @@ internal sealed class MessageLineWriter(Stream output)
             json.WriteRawValue(message.Properties.ToJson());
             json.WriteString("createdAt", Time.Exact(message.CreatedAt));
             json.WriteString("expiresAt", Time.Exact(message.ExpiresAt));
+            WriteServers(json, message.Servers);
             if (Utf8.IsValid(message.Body.Span))
             {
                 json.WriteString("body", message.Body.Span);
@@ -40,6 +41,23 @@ internal sealed class MessageLineWriter(Stream output)
         {
             Flush();
         }
+    }
+
+    private static void WriteServers(Utf8JsonWriter json, IReadOnlyList<string>? names)
+    {
+        if (names is null)
+        {
+            json.WriteNull("servers");
+            return;
+        }
+
+        json.WriteStartArray("servers");
+        foreach (var name in names)
+        {
+            json.WriteStringValue(name);
+        }
+
+        json.WriteEndArray();
     }
 
     public void Flush()

@@ -56,6 +56,11 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
         Line("accepted", $"{Time.Exact(status.CreatedAt)}, {Time.Span(now - status.CreatedAt)} ago");
         Line("exchange", Exchange(status.Exchange));
         Line("topic", status.RoutingKey);
+        if (status.Servers is { } servers)
+        {
+            Line("servers", string.Join(", ", servers));
+        }
+
         Line("expires", Time.Exact(status.ExpiresAt) ?? "never");
         if (message.PropertiesFault is { } fault)
         {
@@ -106,7 +111,7 @@ internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOf
     }
 
     private static IEnumerable<Cell[]> DeliveryRows(MessageStatus message) => message.Deliveries.Count == 0
-        ? [["-", new("unassigned", Colour.Warning), "0", "-", "-", "-", "no server is configured yet"]]
+        ? [["-", new("unassigned", Colour.Warning), "0", "-", "-", "-", message.Servers is null ? "no server takes it yet" : $"none of its servers is known yet: {string.Join(", ", message.Servers)}"]]
         : message.Deliveries.Select(row => new Cell[]
         {
             row.ServerActive ? row.Server : $"{row.Server} (not configured)",

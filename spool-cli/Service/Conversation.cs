@@ -96,7 +96,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
 
         connection.Answers.Reserve().Complete(ProtocolContext.Encode(
             FrameKind.Answer,
-            new HelloAnswer(ProtocolContext.Version, typeof(Conversation).Assembly.GetName().Version!.ToString(3), server.SpoolPath, connection.Rights == PeerRights.Admin ? "admin" : "use"),
+            new HelloAnswer(Math.Min(hello.Protocol, ProtocolContext.Version), typeof(Conversation).Assembly.GetName().Version!.ToString(3), server.SpoolPath, connection.Rights == PeerRights.Admin ? "admin" : "use"),
             ProtocolContext.Plain.HelloAnswer));
         return true;
     }
@@ -137,7 +137,7 @@ internal sealed class Conversation(Connection connection, ServerContext server)
                 Check(messages[index], index);
             }
 
-            var request = new AddRequest(new AppendRequest(messages), server.Clock.GetTimestamp(), answer, frame.Claim);
+            var request = new AddRequest(new AppendRequest(messages) { AddedBy = connection.Peer.Uid }, server.Clock.GetTimestamp(), answer, frame.Claim);
             _adding = request.Answered;
             server.Commits.Add(connection.Peer.Uid, request, isLone: !connection.HasMore);
         }

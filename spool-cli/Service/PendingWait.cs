@@ -83,7 +83,7 @@ internal sealed class PendingWait
         bool isNever = false, isDelivered = true, mayCome = false;
         foreach (MessageStatus message in found)
         {
-            List<DeliveryStatus> wanted = [.. message.Deliveries.Where(IsWanted)];
+            List<DeliveryStatus> wanted = [.. message.Deliveries.Where(row => _servers?.Contains(row.Server) ?? message.IsAwaited(row))];
             isNever |= wanted.Exists(row => row.State is DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled);
             isDelivered &= wanted.Count > 0 && wanted.TrueForAll(row => row.State is DeliveryState.Delivered);
             mayCome |= wanted.Count == 0 || wanted.Exists(row => row.State is not DeliveryState.Delivered);
@@ -120,8 +120,6 @@ internal sealed class PendingWait
 
     private static ProtocolException NoServers(Exception? inner = null) => new(string.Create(
         CultureInfo.InvariantCulture, $"servers must be null, an array of at most {ProtocolContext.MaxIds:N0} names, or \"connected\""), inner);
-
-    private bool IsWanted(DeliveryStatus row) => _servers?.Contains(row.Server) ?? row.ServerActive;
 
     private void FindServers(SpoolReader reader)
     {

@@ -7,6 +7,9 @@ internal sealed class AppendRequest(IReadOnlyList<OutgoingMessage> messages)
 
     public IReadOnlyList<OutgoingMessage> Messages { get; } = messages;
 
+    /// <summary>The account that it comes from, where that is known.</summary>
+    public uint? AddedBy { get; init; }
+
     /// <summary>The ids, in the order of the messages; complete unless it was refused.</summary>
     public IReadOnlyList<string> Ids => _ids;
 

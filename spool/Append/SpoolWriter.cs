@@ -19,6 +19,7 @@ public sealed class SpoolWriter : ISpoolProducer
     private readonly SpoolFile _file;
     private readonly TimeProvider _clock;
     private SqliteConnection? _preparedFor;
+    private List<string>? _knownServers;
     private SqliteCommand _selectSettings = null!;
     private SqliteCommand _selectById = null!;
     private SqliteCommand _insert = null!;
@@ -34,6 +35,9 @@ public sealed class SpoolWriter : ISpoolProducer
     /// <summary>Opens the spool at <paramref name="path"/>, making it when there is none (its folder must exist).</summary>
     /// <exception cref="SpoolException">Not a spool, no permission, cannot be made, unsuitable file system.</exception>
     public static SpoolWriter Open(string path) => Open(path, TimeProvider.System);
+
+    /// <summary>Also stores messages for servers that the spool never knew: what is imported from elsewhere waits for them.</summary>
+    internal bool KeepsUnknownServers { get; set; }
 
     internal static SpoolWriter Open(string path, TimeProvider clock) => new(SpoolFile.OpenForWriting(path, create: true), clock);
 
@@ -95,6 +99,7 @@ public sealed class SpoolWriter : ISpoolProducer
         SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
         SpoolSchema.RequireWritable(connection, _file.Path, limits);
         SpoolRoom room = SpoolRoom.Read(connection, _file.Path);
+        _knownServers = null;
         long incoming = 0;
         foreach (AppendRequest request in take())
         {
@@ -114,6 +119,7 @@ public sealed class SpoolWriter : ISpoolProducer
             foreach (OutgoingMessage message in request.Messages)
             {
                 MessageRules.CheckSize(message, limits.MaxMessageSize, _file.Path);
+                RequireKnownServers_NeedsTransaction(connection, message);
                 if (message.Id is { } own && RequireSameContent_NeedsTransaction(own, message))
                 {
                     request.Found(own);
@@ -123,13 +129,13 @@ public sealed class SpoolWriter : ISpoolProducer
                 string properties = message.Properties.ToJson();
                 added += message.Body.Length + Encoding.UTF8.GetByteCount(message.RoutingKey) + Encoding.UTF8.GetByteCount(properties);
                 limits.RequireRoom(room, _file.Path, before + added);
-                request.Added(Insert_NeedsTransaction(message, properties));
+                request.Added(Insert_NeedsTransaction(message, properties, request.AddedBy));
             }
 
             _end.ExecuteNonQuery();
             return added;
         }
-        catch (SpoolException refusal) when (refusal.Fault is SpoolFault.InvalidMessage or SpoolFault.IdConflict or SpoolFault.Full)
+        catch (SpoolException refusal) when (refusal.Fault is SpoolFault.InvalidMessage or SpoolFault.IdConflict or SpoolFault.UnknownServer or SpoolFault.Full)
         {
             request.Refuse(refusal);
         }
@@ -166,7 +172,22 @@ public sealed class SpoolWriter : ISpoolProducer
         }
     }
 
-    private string Insert_NeedsTransaction(OutgoingMessage message, string properties)
+    /// <summary>A name that no server ever had is a mistyped one: nobody would get the message. A spool that never knew a server cannot tell.</summary>
+    private void RequireKnownServers_NeedsTransaction(SqliteConnection connection, OutgoingMessage message)
+    {
+        if (message.Servers is null || KeepsUnknownServers)
+        {
+            return;
+        }
+
+        _knownServers ??= connection.ReadRows("SELECT name FROM server ORDER BY name", static row => row.TextOrNull(0) ?? "");
+        if (_knownServers.Count > 0 && message.Servers.FirstOrDefault(name => !_knownServers.Contains(name, StringComparer.Ordinal)) is { } unknown)
+        {
+            throw new SpoolException(SpoolFault.UnknownServer, _file.Path, $"there is no server '{SafeText.OneLine(unknown)}'; nothing was stored", $"the servers are {string.Join(", ", _knownServers)}");
+        }
+    }
+
+    private string Insert_NeedsTransaction(OutgoingMessage message, string properties, uint? addedBy)
     {
         // A time before 1970 has no form in a UUID.
         DateTimeOffset time = _clock.GetUtcNow();
@@ -180,6 +201,8 @@ public sealed class SpoolWriter : ISpoolProducer
             .Set("$expiresAt", message.ExpiresAt is { } end ? SpoolTime.ToMicroseconds(end)
                 : message.TimeToLive is { } ttl ? now + (ttl.Ticks / TimeSpan.TicksPerMicrosecond) : null)
             .Set("$createdAt", message.CreatedAt is { } earlier ? SpoolTime.ToMicroseconds(earlier) : now)
+            .Set("$servers", TargetServers.Store(message.Servers))
+            .Set("$addedBy", (long?)addedBy)
             .Set("$body", Bytes(message.Body));
         _insert.ExecuteNonQuery();
         return id;
@@ -203,6 +226,7 @@ public sealed class SpoolWriter : ISpoolProducer
         try
         {
             return string.Equals(found.TextOrNull(0), message.Exchange, StringComparison.Ordinal)
+                && TargetServers.AreSame(found.TextOrNull(4), message.Servers)
                 && string.Equals(found.GetString(1), message.RoutingKey, StringComparison.Ordinal)
                 && MessageProperties.FromJson(found.GetString(2)).HasSameContent(message.Properties)
                 && found.GetFieldValue<byte[]>(3).AsSpan().SequenceEqual(message.Body.Span);
@@ -222,13 +246,13 @@ public sealed class SpoolWriter : ISpoolProducer
 
         DisposeStatements();
         _selectSettings = SpoolLimits.Select(connection);
-        _selectById = connection.Prepare("SELECT exchange, routing_key, properties, body FROM message WHERE id = $id", "$id");
+        _selectById = connection.Prepare("SELECT exchange, routing_key, properties, body, servers FROM message WHERE id = $id", "$id");
         _insert = connection.Prepare(
             """
-            INSERT INTO message (id, exchange, routing_key, properties, expires_at, created_at, body)
-            VALUES ($id, $exchange, $routingKey, $properties, $expiresAt, $createdAt, $body)
+            INSERT INTO message (id, exchange, routing_key, properties, expires_at, created_at, body, servers, added_by)
+            VALUES ($id, $exchange, $routingKey, $properties, $expiresAt, $createdAt, $body, $servers, $addedBy)
             """,
-            "$id", "$exchange", "$routingKey", "$properties", "$expiresAt", "$createdAt", "$body");
+            "$id", "$exchange", "$routingKey", "$properties", "$expiresAt", "$createdAt", "$body", "$servers", "$addedBy");
         _begin = connection.Prepare("SAVEPOINT request");
         _end = connection.Prepare("RELEASE request");
         _preparedFor = connection;

@@ -12,7 +12,7 @@ public enum SpoolFault
     /// <summary>The file exists, but is not a Quickq spool; it was not touched.</summary>
     NotASpool,
 
-    /// <summary>There is no spool at the path.</summary>
+    /// <summary>There is no spool at the path, or nothing in it has the id or the name that was asked for.</summary>
     NotFound,
 
     /// <summary>A new spool could not be made.</summary>
@@ -41,6 +41,9 @@ public enum SpoolFault
 
     /// <summary>The spool service gave no answer: the messages may have been stored. Repeat with the same ids; what is stored already is not stored twice.</summary>
     Unanswered,
+
+    /// <summary>The message names a server that the spool never knew; nothing was stored.</summary>
+    UnknownServer,
 }
 
 /// <summary>

@@ -2,6 +2,7 @@ using Microsoft.Data.Sqlite;
 using Quickq.Spool.Inspect;
 using Quickq.Spool.Files;
 using Quickq.Spool.Repair;
+using Quickq.Spool.Schema;
 using Quickq.Spool.Storage;
 
 namespace Quickq.Spool;
@@ -22,7 +23,7 @@ public sealed class SpoolReader : IDisposable
 
     /// <summary>Opens the spool at <paramref name="path"/>.</summary>
     /// <exception cref="SpoolException">There is none (an empty file counts as none), it is not a spool, no permission.</exception>
-    public static SpoolReader Open(string path) => new(SpoolFile.OpenForReading(path), TimeProvider.System);
+    public static SpoolReader Open(string path) => new(SpoolFile.OpenUpgraded(path), TimeProvider.System);
 
     /// <summary>The whole spool at a glance. Costs the same whatever the backlog.</summary>
     public SpoolOverview ReadOverview() => _file.Read(connection =>
@@ -129,22 +130,21 @@ public sealed class SpoolReader : IDisposable
 
     /// <summary>How far the messages with these ids have come at the active servers.</summary>
     /// <remarks>
-    /// A message is delivered when every server has it that it is for: the active ones where it has a row. It is pending while it is unassigned, while only servers that are no longer
-    /// configured wait for it, and while one of those waits and a configured server has no row: that may be the same server under another name.
+    /// A message is delivered when every server has it that it is for: the active ones where it has a row, or those that its producer named. It is pending while it is unassigned, while only
+    /// servers that are no longer configured wait for it, and while one of those waits and a configured server that would get it now has no row: that may be the same server under another name.
     /// </remarks>
     /// <exception cref="SpoolException"><see cref="SpoolFault.NotFound"/> when one is not in the spool.</exception>
     public SettlementProgress ReadProgress(IReadOnlyCollection<string> ids) => _file.Read(connection =>
     {
         bool pending = false, rejected = false;
-        long active = connection.ReadNumber("SELECT count(*) FROM server WHERE active = 1");
         foreach (string id in ids)
         {
             MessageStatus status = (FindSeq(connection, id) is { } seq ? ReadStatus(connection, seq) : null)
                 ?? throw new SpoolException(SpoolFault.NotFound, _file.Path, $"there is no message {id} in the spool {_file.Path}");
-            ILookup<bool, DeliveryStatus> rows = status.Deliveries.ToLookup(delivery => delivery.ServerActive);
-            bool anyActive = rows[true].Any();
-            pending |= rows[true].Any(IsWaiting) || (anyActive && rows[true].Count() < active && rows[false].Any(IsWaiting));
-            pending |= !anyActive && (status.Deliveries.Count == 0 || rows[false].Any(row => row.State is not DeliveryState.Delivered));
+            ILookup<bool, DeliveryStatus> rows = status.Deliveries.ToLookup(status.IsAwaited);
+            bool anyAwaited = rows[true].Any();
+            pending |= rows[true].Any(IsWaiting) || (anyAwaited && rows[false].Any(IsWaiting) && SomeServerLacksIt(connection, id));
+            pending |= !anyAwaited && (status.Deliveries.Count == 0 || rows[false].Any(row => row.State is not DeliveryState.Delivered));
             rejected |= rows[true].Any(row => row.State is DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled);
         }
 
@@ -155,6 +155,13 @@ public sealed class SpoolReader : IDisposable
     public void Dispose() => _file.Dispose();
 
     private static bool IsWaiting(DeliveryStatus row) => row.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held;
+
+    private static bool SomeServerLacksIt(SqliteConnection connection, string id) => connection.ReadNumber(
+        $"""
+        SELECT EXISTS (SELECT 1 FROM message AS m CROSS JOIN server AS s WHERE m.id = $id AND {FanOut.IsFor}
+            AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = m.seq AND server = s.id))
+        """,
+        ("$id", id)) != 0;
 
     private List<ServerOverview> ReadServers(SqliteConnection connection, bool agentRuns)
     {
@@ -210,12 +217,16 @@ public sealed class SpoolReader : IDisposable
         }
 
         using SqliteCommand message = connection.CreateCommand();
-        message.CommandText = "SELECT id, exchange, routing_key, created_at, expires_at FROM message WHERE seq = $seq";
+        message.CommandText = "SELECT id, exchange, routing_key, created_at, expires_at, servers, added_by FROM message WHERE seq = $seq";
         message.Parameters.AddWithValue("$seq", seq);
         using SqliteDataReader found = message.ExecuteReader();
         return found.Read()
             ? new MessageStatus(
                 found.TextOrNull(0) ?? "", found.TextOrNull(1), found.TextOrNull(2) ?? "", found.TimeOrNull(3) ?? DateTimeOffset.UnixEpoch, found.TimeOrNull(4), rows)
+            {
+                Servers = TargetServers.Read(found.TextOrNull(5)),
+                AddedBy = found.NumberOrNull(6) is { } uid and >= 0 and <= uint.MaxValue ? (uint)uid : null,
+            }
             : null;
     }
 
@@ -230,7 +241,7 @@ public sealed class SpoolReader : IDisposable
     private static (OutgoingMessage Message, string? Fault)? ReadWhole(SqliteConnection connection, long seq)
     {
         using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "SELECT id, exchange, routing_key, properties, created_at, expires_at, body FROM message WHERE seq = $seq";
+        command.CommandText = "SELECT id, exchange, routing_key, properties, created_at, expires_at, body, servers FROM message WHERE seq = $seq";
         command.Parameters.AddWithValue("$seq", seq);
         using SqliteDataReader row = command.ExecuteReader();
         if (!row.Read())
@@ -248,6 +259,7 @@ public sealed class SpoolReader : IDisposable
             CreatedAt = row.TimeOrNull(4),
             ExpiresAt = row.TimeOrNull(5),
             Body = row.Bytes(6),
+            Servers = TargetServers.Read(row.TextOrNull(7)),
         }, fault);
     }
 

@@ -49,7 +49,17 @@ public sealed record ServerOverview(
 
 /// <summary>One message and what became of it at each server.</summary>
 public sealed record MessageStatus(
-    string Id, string? Exchange, string RoutingKey, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, IReadOnlyList<DeliveryStatus> Deliveries);
+    string Id, string? Exchange, string RoutingKey, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, IReadOnlyList<DeliveryStatus> Deliveries)
+{
+    /// <summary>The names of the servers that its producer named; null for all.</summary>
+    public IReadOnlyList<string>? Servers { get; init; }
+
+    /// <summary>The account that added it; null where that is not known.</summary>
+    public uint? AddedBy { get; init; }
+
+    /// <summary>Whether somebody who waits for the message waits for this row: its server is configured, or its producer named it.</summary>
+    internal bool IsAwaited(DeliveryStatus row) => Servers is null ? row.ServerActive : Servers.Contains(row.Server, StringComparer.Ordinal);
+}
 
 /// <summary>One message at one server.</summary>
 /// <param name="Server">The server's name.</param>

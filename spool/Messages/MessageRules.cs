@@ -10,6 +10,9 @@ internal static class MessageRules
     /// <summary>An AMQP short string: at most this many bytes of UTF-8 (AMQP 0-9-1, section 4.2.5.3).</summary>
     public const int MaxShortString = 255;
 
+    /// <summary>Names of servers in one message.</summary>
+    public const int MaxServers = 1000;
+
     private static readonly SearchValues<char> IdCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
 
@@ -43,6 +46,28 @@ internal static class MessageRules
             throw Refuse(path, "the time to live must be more than zero and at most 100 years", "leave it out for a message that never expires");
         }
 
+        CheckServers(message.Servers, path);
+    }
+
+    private static void CheckServers(IReadOnlyList<string>? names, string path)
+    {
+        if (names is null)
+        {
+            return;
+        }
+
+        if (names.Count is 0 or > MaxServers)
+        {
+            throw Refuse(path, names.Count == 0 ? "the list of servers is empty" : $"a message names at most {MaxServers} servers", "leave it out for all servers");
+        }
+
+        foreach (string name in names)
+        {
+            if (!TargetServers.IsName(name) || !HasUtf8Form(name))
+            {
+                throw Refuse(path, "the name of a server must have 1 to 255 characters, none of them a space or a control character", "'quickq-spool status' lists the names");
+            }
+        }
     }
 
     /// <summary>Refuses a body that is larger than the spool allows.</summary>

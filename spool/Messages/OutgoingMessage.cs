@@ -16,6 +16,11 @@ public sealed record OutgoingMessage
     /// <value>Default: empty.</value>
     public string RoutingKey { get; init; } = "";
 
+    /// <summary>The names of the servers that the message is for: each of them gets it, whatever it takes. Order and repetition do not matter.</summary>
+    /// <value>Null (the default): every active server that takes the exchange.</value>
+    /// <remarks>A name that no server of the spool ever had is refused, except on a spool that never knew a server: there it waits for the agent.</remarks>
+    public IReadOnlyList<string>? Servers { get; init; }
+
     /// <summary>The payload, delivered byte for byte.</summary>
     public ReadOnlyMemory<byte> Body { get; init; }
 

@@ -1,9 +1,10 @@
 using Microsoft.Data.Sqlite;
+using Quickq.Spool.Schema;
 
 namespace Quickq.Spool.Operate;
 
 /// <summary>
-/// Makes delivered messages that are still retained due again at one server, and gives the server those that it never got because it came later.
+/// Makes delivered messages that are still retained due again at one server, and gives the server those that are for it and that it never got because it came later.
 /// </summary>
 /// <remarks>
 /// Goes through the messages in the order of acceptance, a page of <c>delivery</c> at a time (no bodies are read), and writes in steps of its own. A message whose time
@@ -37,8 +38,8 @@ internal sealed class DeliveryReplay
                 WHEN p.own = 'delivered' AND p.settled_at >= $since AND p.settled_at < $until THEN
                     (SELECT CASE WHEN m.expires_at <= $now THEN 'expired' ELSE 'again' END FROM message AS m WHERE m.seq = p.message)
                 WHEN p.own IS NULL AND p.wanted THEN
-                    (SELECT CASE WHEN m.expires_at <= $now THEN 'expired' ELSE 'missing' END FROM message AS m
-                     WHERE m.seq = p.message AND m.created_at >= $since AND m.created_at < $until)
+                    (SELECT CASE WHEN m.expires_at <= $now THEN 'expired' ELSE 'missing' END FROM message AS m, server AS s
+                     WHERE m.seq = p.message AND m.created_at >= $since AND m.created_at < $until AND s.id = $server AND {FanOut.IsMeantFor})
                 END
             FROM (SELECT message, max(CASE WHEN server = $server THEN state END) AS own, max(CASE WHEN server = $server THEN settled_at END) AS settled_at,
                          max(state NOT IN ('cancelled', 'expired')) AS wanted
@@ -78,10 +79,26 @@ internal sealed class DeliveryReplay
             INSERT INTO delivery (message, server) SELECT seq, $server FROM message
             WHERE seq = $message AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = $message AND server = $server)
             """;
+        using SqliteCommand remember = connection.CreateCommand();
+        remember.CommandText =
+            """
+            INSERT OR REPLACE INTO replayed (message, server, first_settled_at, count)
+            SELECT message, server, coalesce((SELECT first_settled_at FROM replayed WHERE message = $message AND server = $server), settled_at),
+                coalesce((SELECT count FROM replayed WHERE message = $message AND server = $server), 0) + 1
+            FROM delivery WHERE message = $message AND server = $server AND state = 'delivered' AND settled_at >= $since AND settled_at < $until
+            """;
         int changed = 0, created = 0;
         long? first = null;
         foreach (Candidate candidate in candidates)
         {
+            if (!candidate.IsMissing)
+            {
+                remember.Parameters.Clear();
+                AddParameters(remember);
+                remember.Parameters.AddWithValue("$message", candidate.Message);
+                remember.ExecuteNonQuery();
+            }
+
             SqliteCommand command = candidate.IsMissing ? create : again;
             command.Parameters.Clear();
             AddParameters(command);

@@ -12,7 +12,7 @@ namespace Quickq.Spool.Repair;
 internal sealed class DatabaseImage : IDisposable
 {
     private const int UsualPageSize = 4096;
-    private const int ApplicationIdOffset = 68;
+    private const int ApplicationIdOffset = 68, UserVersionOffset = 60;
     private const byte FreePage = 2;
 
     private readonly FileStream _main;
@@ -40,6 +40,9 @@ internal sealed class DatabaseImage : IDisposable
 
     /// <summary>True when the header says that the file is a spool, whatever else is wrong with it.</summary>
     public bool IsSpool { get; private set; }
+
+    /// <summary>The format that the header says it has.</summary>
+    public int Format { get; private set; }
 
     /// <summary>Opens the database file at <paramref name="path"/> with its log, if there is one.</summary>
     /// <exception cref="IOException">It cannot be read.</exception>
@@ -155,6 +158,7 @@ internal sealed class DatabaseImage : IDisposable
         }
 
         IsSpool = BinaryPrimitives.ReadInt32BigEndian(header[ApplicationIdOffset..]) == SpoolSchema.ApplicationId;
+        Format = BinaryPrimitives.ReadInt32BigEndian(header[UserVersionOffset..]);
     }
 
     private void ReadLog()

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Quickq.Spool.Schema;
 
 namespace Quickq.Spool.Repair;
 
@@ -47,16 +48,16 @@ internal sealed class RescuedDeliveries(SqliteConnection fresh)
         foreach (long server in incomplete)
         {
             Reset += fresh.Execute(
-                """
+                $"""
                 INSERT INTO delivery (message, server)
-                SELECT m.seq, $server FROM message AS m
-                WHERE m.seq > (SELECT min(message) FROM delivery WHERE server = $server) AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = m.seq AND server = $server)
+                SELECT m.seq, s.id FROM message AS m CROSS JOIN server AS s
+                WHERE s.id = $server AND {FanOut.IsFor} AND m.seq > (SELECT min(message) FROM delivery WHERE server = $server) AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = m.seq AND server = $server)
                     AND NOT EXISTS (SELECT 1 FROM unassigned WHERE message = m.seq)
                 """,
                 ("$server", server));
         }
 
-        Reset += fresh.Execute($"INSERT INTO delivery (message, server) SELECT m.seq, s.id FROM message AS m CROSS JOIN server AS s WHERE s.active = 1 AND {Stranded}");
+        Reset += fresh.Execute($"INSERT INTO delivery (message, server) SELECT m.seq, s.id FROM message AS m CROSS JOIN server AS s WHERE {FanOut.IsFor} AND {Stranded}");
         fresh.Execute($"INSERT INTO unassigned (message) SELECT m.seq FROM message AS m WHERE {Stranded}");
     }
 
@@ -80,10 +81,10 @@ internal sealed class RescuedDeliveries(SqliteConnection fresh)
     private void FillGaps(IReadOnlyList<(object[]? After, object[]? Before)> gaps)
     {
         using SqliteCommand fill = fresh.Prepare(
-            """
+            $"""
             INSERT INTO delivery (message, server)
             SELECT m.seq, s.id FROM message AS m CROSS JOIN server AS s
-            WHERE s.active = 1 AND (m.seq, s.id) > ($afterMessage, $afterServer) AND (m.seq, s.id) < ($beforeMessage, $beforeServer)
+            WHERE {FanOut.IsFor} AND (m.seq, s.id) > ($afterMessage, $afterServer) AND (m.seq, s.id) < ($beforeMessage, $beforeServer)
                 AND m.seq BETWEEN $afterMessage AND $beforeMessage
                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = m.seq AND server = s.id) AND NOT EXISTS (SELECT 1 FROM unassigned WHERE message = m.seq)
             """,

@@ -18,7 +18,7 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
     private const long HighestNumber = 1L << 62;
 
     /// <summary>The tallies of this format. An index of two columns looks like a table of two.</summary>
-    private static readonly string[] Tallies = ["removed", "unassigned", "repairedAt", "repairSaved", "repairLost"];
+    private static readonly string[] Tallies = ["removed", "unassigned", "repairedAt", "repairSaved", "repairLost", "refused", "refusedAt"];
 
     /// <summary>Copies everything; the caller has begun a transaction and taken the triggers away.</summary>
     /// <param name="image">The damaged spool.</param>
@@ -32,6 +32,15 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         Rescue(image, "tally", replace: true, static row => Tallies.Contains(row[0]) && row[1] is long).Dispose();
         Rescue(image, "server").Dispose();
         Rescue(image, "suspension").Dispose();
+        if (image.Format >= 2)
+        {
+            // A spool of format 1 has other pages where these tables begin.
+            foreach (string table in (ReadOnlySpan<string>)["server_exchange", "key_suspension", "operation", "agent", "replayed"])
+            {
+                Rescue(image, table).Dispose();
+            }
+        }
+
         bool anyMisplaced = false, anyWithoutNumber = false;
         using TableRescue messages = Rescue(image, "message", accepts: row => IsOfAgent(row) || !(anyWithoutNumber = true), onMisplaced: _ => anyMisplaced = true);
         var misplaced = new List<(long Message, long Server)>();
@@ -131,6 +140,11 @@ internal sealed class SpoolRescue(SqliteConnection fresh)
         const string tally = "INSERT OR REPLACE INTO tally (name, value) VALUES ($name, $value)";
         Set(tally, "removed", lastGiven - saved);
         Set(tally, "unassigned", fresh.ReadNumber("SELECT count(*) FROM unassigned"));
+        fresh.Execute("INSERT OR IGNORE INTO tally (name, value) VALUES ('refused', 0), ('refusedAt', 0)");
+        fresh.Execute("INSERT INTO tally (name, value) SELECT 'assigning', 0 WHERE EXISTS (SELECT 1 FROM unassigned)");
+        fresh.Execute("DELETE FROM replayed WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE message = replayed.message AND server = replayed.server)");
+        fresh.Execute("DELETE FROM server_exchange WHERE server NOT IN (SELECT id FROM server)");
+        fresh.Execute("DELETE FROM key_suspension WHERE server NOT IN (SELECT id FROM server)");
         Set(tally, "repairedAt", now);
         Set(tally, "repairSaved", saved);
         Set(tally, "repairLost", lost);

@@ -7,6 +7,12 @@ namespace Quickq.Spool.Repair;
 /// <summary>How one table of the spool stores its rows: where its tree begins, and its columns in the order in which they are stored. Taken from a sound spool.</summary>
 internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOnlyList<TableColumn> Columns)
 {
+    /// <summary>How many columns at the end came after format 1, by table; any of them may be NULL.</summary>
+    private static readonly Dictionary<string, int> AddedColumns = new(StringComparer.Ordinal) { ["message"] = 2, ["server"] = 2 };
+
+    /// <summary>How many of the last columns a stored row may lack.</summary>
+    private int Added => AddedColumns.GetValueOrDefault(Name);
+
     /// <summary>Whether one row stands before another, by the key of the table.</summary>
     public bool IsBefore(object[] row, object[] other)
     {
@@ -61,7 +67,8 @@ internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOn
     /// </param>
     public object[]? Fit(long rowId, StoredRecord record, bool exact = false)
     {
-        if (record.Count != Columns.Count)
+        // A column that came with a newer format is not in the rows that were there before: it is NULL there.
+        if (record.Count > Columns.Count || record.Count < Columns.Count - Added)
         {
             return null;
         }
@@ -70,7 +77,7 @@ internal sealed record TableLayout(string Name, uint Root, bool IsIndex, IReadOn
         for (int i = 0; i < values.Length; i++)
         {
             TableColumn column = Columns[i];
-            values[i] = column.IsRowId ? rowId : record.Value(i);
+            values[i] = column.IsRowId ? rowId : i < record.Count ? record.Value(i) : DBNull.Value;
             if (!(values[i] is DBNull ? !column.NotNull : column.Holds(values[i]) || !(exact || column.IsKey)))
             {
                 return null;

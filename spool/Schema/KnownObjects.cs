@@ -6,10 +6,10 @@ namespace Quickq.Spool.Schema;
 internal static class KnownObjects
 {
     /// <summary>
-    /// The 64-bit FNV-1a hash of all of them, so that a sound spool costs one query. It finds what chance or another program changed; against somebody who
+    /// The 64-bit FNV-1a hash of all of them, by format from 1 on, so that a sound spool costs one query. It finds what chance or another program changed; against somebody who
     /// writes the file at will no hash would help. SHA-256 would load a library that takes longer than an <c>add</c>.
     /// </summary>
-    internal const ulong Fingerprint = 0x004917730F832C9C;
+    internal static readonly ulong[] Fingerprints = [0x004917730F832C9C, 0x9815195A1BECA709];
 
     private const string Select = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY type, name";
 
@@ -17,20 +17,21 @@ internal static class KnownObjects
     /// <exception cref="SpoolException"><see cref="SpoolFault.Damaged"/>, with the object.</exception>
     public static void Require(SqliteConnection connection, string path)
     {
-        if (Describe(connection) is { } difference && connection.ReadNumber("PRAGMA user_version") == SpoolSchema.Format)
+        long format = SpoolSchema.FormatOf(connection);
+        if (format is >= 1 and <= SpoolSchema.Format && Describe(connection, (int)format) is { } difference)
         {
             throw new SpoolException(SpoolFault.Damaged, path, $"the spool {path} is damaged: {difference}", "quickq-spool check --repair");
         }
     }
 
-    /// <summary>The first difference; null when there is none.</summary>
-    public static string? Describe(SqliteConnection connection)
+    /// <summary>The first difference from a spool of this format; null when there is none.</summary>
+    private static string? Describe(SqliteConnection connection, int format)
     {
         List<Entry> found = Read(connection);
-        return Digest(found) == Fingerprint ? null : Compare(found, ReadOwn());
+        return Digest(found) == Fingerprints[format - 1] ? null : Compare(found, ReadOwn(format));
     }
 
-    internal static ulong FingerprintOfOwn() => Digest(ReadOwn());
+    internal static ulong FingerprintOfOwn(int format) => Digest(ReadOwn(format));
 
     private static string? Compare(List<Entry> found, List<Entry> own)
     {
@@ -43,10 +44,10 @@ internal static class KnownObjects
             : null;
     }
 
-    private static List<Entry> ReadOwn()
+    private static List<Entry> ReadOwn(int format)
     {
         using var memory = new SpoolConnection(":memory:");
-        SpoolSchema.Create(memory);
+        SpoolSchema.Create(memory, format);
         return Read(memory);
     }
 

@@ -7,31 +7,56 @@ namespace Quickq.Spool.Schema;
 internal static class SpoolSchema
 {
     /// <summary>The format that this program makes and knows.</summary>
-    public const int Format = 1;
+    public const int Format = 2;
 
     /// <summary>SQLite's <c>application_id</c> of a spool: "QQSP". A file without it is not ours.</summary>
     public const int ApplicationId = 0x51515350;
 
-    /// <summary>The tables of every spool.</summary>
+    /// <summary>The tables that spools of every format have.</summary>
     public static readonly IReadOnlyList<string> Tables = ["setting", "tally", "server", "message", "delivery", "suspension", "unassigned"];
 
-    private static readonly string[] Steps = ["0001_initial.sql"];
+    /// <summary>The first makes format 1; each further one raises the format by one.</summary>
+    private static readonly string[] Steps = ["0001_initial.sql", "0002_targets_and_history.sql"];
 
-    /// <summary>Makes the tables in an empty database. Not durable until the caller's commit and sync.</summary>
-    public static void Create(SqliteConnection connection)
+    /// <summary>Makes the tables in an empty database, by the same steps that raise the format of an existing spool. Not durable until the caller's commit and sync.</summary>
+    /// <param name="connection">The database.</param>
+    /// <param name="format">Which format; an older one for the comparison with an older spool.</param>
+    public static void Create(SqliteConnection connection, int format = Format)
     {
         // auto_vacuum can only be chosen before the first table is made; WAL is recorded in the header.
         connection.Execute("PRAGMA auto_vacuum=INCREMENTAL");
         connection.Execute("PRAGMA journal_mode=WAL");
         connection.Execute("BEGIN IMMEDIATE");
-        foreach (string step in Steps)
+        Apply_NeedsTransaction(connection, from: 0, to: format);
+        connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}"));
+        connection.Execute("COMMIT");
+    }
+
+    /// <summary>The format that the file says it has.</summary>
+    public static long FormatOf(SqliteConnection connection) => connection.ReadNumber("PRAGMA user_version");
+
+    /// <summary>Raises the format to <see cref="Format"/> where it is older; true when it did. Rewrites no row.</summary>
+    public static bool Upgrade_NeedsTransaction(SqliteConnection connection)
+    {
+        long format = FormatOf(connection);
+        if (format is < 1 or >= Format)
+        {
+            return false;
+        }
+
+        Apply_NeedsTransaction(connection, (int)format, Format);
+        return true;
+    }
+
+    private static void Apply_NeedsTransaction(SqliteConnection connection, int from, int to)
+    {
+        foreach (string step in Steps[from..to])
         {
             connection.Execute(ReadStep(step));
         }
 
-        connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}"));
-        connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={Format}"));
-        connection.Execute("COMMIT");
+        string number = to.ToString(CultureInfo.InvariantCulture);
+        connection.Execute($"UPDATE setting SET value = '{number}' WHERE name = 'format'; PRAGMA user_version={number}");
     }
 
     /// <summary>Refuses a database that is not a spool.</summary>
@@ -65,7 +90,7 @@ internal static class SpoolSchema
         {
             throw new SpoolException(SpoolFault.NewerFormat, path,
                 $"the spool {path} has format {version.ToString(CultureInfo.InvariantCulture)}, this program knows format {Format.ToString(CultureInfo.InvariantCulture)}",
-                "install the Quickq version that made it, or a newer one");
+                "install the Quickq version that made it, or a newer one. To go back: 'quickq-spool export' with that version, 'import' into a new spool with this one");
         }
     }
 

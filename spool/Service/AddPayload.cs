@@ -156,6 +156,17 @@ internal static class AddPayload
             writer.WriteString("routingKey", message.RoutingKey);
         }
 
+        if (message.Servers is not null)
+        {
+            writer.WriteStartArray("servers");
+            foreach (string name in message.Servers)
+            {
+                writer.WriteStringValue(name);
+            }
+
+            writer.WriteEndArray();
+        }
+
         if (message.Properties.ToJson() is { Length: > 2 } properties)
         {
             writer.WritePropertyName("properties");
@@ -186,6 +197,7 @@ internal static class AddPayload
                 Body = body,
                 Exchange = Text(item, "exchange"),
                 RoutingKey = Text(item, "routingKey") ?? "",
+                Servers = Value(item, "servers") is { } servers ? [.. servers.EnumerateArray().Select(name => name.GetString() ?? "")] : null,
                 Properties = Value(item, "properties") is { } properties ? MessageProperties.FromJson(properties.GetRawText()) : MessageProperties.None,
                 TimeToLive = Microseconds(item, "ttl") is { } ttl ? Duration(ttl) : null,
                 ExpiresAt = Time("expiresAt"),

@@ -56,7 +56,10 @@ internal sealed partial class ProtocolContext : JsonSerializerContext
     });
 
     /// <summary>The version of the protocol that this program speaks.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
+
+    /// <summary>The version from which on a message may name its servers: an older service would send it to all.</summary>
+    public const int VersionWithServers = 2;
 
     /// <summary>Ids in one <c>s</c> or <c>w</c>.</summary>
     public const int MaxIds = 1_000;

@@ -16,6 +16,7 @@ internal sealed class ServiceConnection : IDisposable
     private int _start;
     private int _end;
     private bool _isGreetingSent;
+    private int _version;
 
     private ServiceConnection(SpoolLocation service, ServiceSocket socket)
     {
@@ -26,7 +27,7 @@ internal sealed class ServiceConnection : IDisposable
     public ServiceSocket Socket { get; }
 
     /// <summary>Whether the service has answered the greeting.</summary>
-    public bool IsGreeted { get; private set; }
+    public bool IsGreeted => _version > 0;
 
     /// <summary>Connects; says nothing yet.</summary>
     /// <exception cref="SpoolException">Nobody listens, no permission.</exception>
@@ -65,6 +66,29 @@ internal sealed class ServiceConnection : IDisposable
         }
     }
 
+    /// <summary>Greets first, and refuses a service that does not speak this version of the protocol: it would ignore what it does not know.</summary>
+    /// <exception cref="ServiceRefusedException">The service refused the connection, or is older.</exception>
+    /// <exception cref="ServiceLostException">The service closed, or sent nothing until the deadline.</exception>
+    public void RequireVersion(int version, Deadline deadline)
+    {
+        if (!IsGreeted)
+        {
+            Send([], deadline);
+            while (!TryTake(out _, out _) && !IsGreeted)
+            {
+                if (!Fill(deadline))
+                {
+                    throw new ServiceLostException("the service closed the connection");
+                }
+            }
+        }
+
+        if (_version < version)
+        {
+            throw ServiceRefusedException.TooOld();
+        }
+    }
+
     /// <summary>The next answer: its kind (<c>j</c> or <c>d</c>) and payload, valid until the next call.</summary>
     /// <exception cref="ServiceRefusedException">The service answered with an error.</exception>
     /// <exception cref="ServiceLostException">The service closed, or sent nothing until the deadline.</exception>
@@ -97,8 +121,7 @@ internal sealed class ServiceConnection : IDisposable
                 return true;
             }
 
-            RequireWelcome(kind, payload);
-            IsGreeted = true;
+            _version = ReadWelcome(kind, payload);
         }
 
         return false;
@@ -125,14 +148,14 @@ internal sealed class ServiceConnection : IDisposable
         return Frame.Encode(FrameKind.Hello, Encoding.UTF8.GetBytes($"{{\"protocol\":{ProtocolContext.Version},\"client\":\"{Client}\"{spool}}}"));
     }
 
-    private static void RequireWelcome(byte kind, ReadOnlySpan<byte> payload)
+    private static int ReadWelcome(byte kind, ReadOnlySpan<byte> payload)
     {
         try
         {
             using JsonDocument welcome = JsonDocument.Parse(kind == FrameKind.Answer ? payload.ToArray() : []);
-            if (welcome.RootElement.GetProperty("protocol").GetInt32() >= ProtocolContext.Version)
+            if (welcome.RootElement.GetProperty("protocol").GetInt32() is var version and >= 1)
             {
-                return;
+                return version;
             }
         }
         catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)

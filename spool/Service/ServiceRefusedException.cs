@@ -41,6 +41,11 @@ internal sealed class ServiceRefusedException : Exception
         }
     }
 
+    /// <summary>The service is of a version that does not know what is asked of it; nothing was sent.</summary>
+    public static ServiceRefusedException TooOld() => new(
+        78, SpoolFault.NewerFormat, "the spool service is older than this program: it would send a message for some servers to all; nothing was stored",
+        "restart it: systemctl restart quickq-spool.service", isOfConnection: false);
+
     /// <summary>The same as the library's own exception.</summary>
     public SpoolException ToSpoolException(SpoolLocation service) => new(Fault, service.Name, Message, Hint, this);
 

@@ -54,7 +54,7 @@ public sealed class SpoolClient : ISpoolProducer
 
         if (ids.Length > 0)
         {
-            Ask(Encode(named), ids);
+            Ask(Encode(named), ids, Array.Exists(named, message => message.Servers is not null) ? ProtocolContext.VersionWithServers : 1);
         }
 
         return ids;
@@ -141,11 +141,11 @@ public sealed class SpoolClient : ISpoolProducer
     }
 
     /// <summary>Asks, and once again under the same ids where the answer is lost.</summary>
-    private byte[] Ask(byte[] request, IReadOnlyList<string> ids)
+    private byte[] Ask(byte[] request, IReadOnlyList<string> ids, int version = 1)
     {
         try
         {
-            return Exchange(request, new Deadline(_answerLimit), ids, CancellationToken.None);
+            return Exchange(request, new Deadline(_answerLimit), ids, CancellationToken.None, version);
         }
         catch (ServiceLostException)
         {
@@ -154,7 +154,7 @@ public sealed class SpoolClient : ISpoolProducer
 
         try
         {
-            return Exchange(request, new Deadline(_answerLimit), ids, CancellationToken.None);
+            return Exchange(request, new Deadline(_answerLimit), ids, CancellationToken.None, version);
         }
         catch (ServiceLostException lost)
         {
@@ -180,11 +180,16 @@ public sealed class SpoolClient : ISpoolProducer
     /// <summary>One request and its answer; to what adds messages one that names each of their <paramref name="ids"/>.</summary>
     /// <exception cref="SpoolException">The service refused it, or cannot be reached: <see cref="_connection"/> is null then.</exception>
     /// <exception cref="ServiceLostException">What became of the request is not known.</exception>
-    private byte[] Exchange(byte[] request, Deadline deadline, IReadOnlyList<string> ids, CancellationToken cancellation)
+    private byte[] Exchange(byte[] request, Deadline deadline, IReadOnlyList<string> ids, CancellationToken cancellation, int version = 1)
     {
         try
         {
             ServiceConnection connection = Connected();
+            if (version > 1)
+            {
+                connection.RequireVersion(version, deadline);
+            }
+
             connection.Send(request, deadline);
             while (cancellation.CanBeCanceled && !connection.IsReadable(WaitStep) && deadline.LeftMilliseconds() != 0)
             {

@@ -55,7 +55,11 @@ internal static class StatusAnswer
         Text(message, "routingKey") ?? "",
         Time(message, "createdAt") ?? DateTimeOffset.UnixEpoch,
         Time(message, "expiresAt"),
-        [.. message.GetProperty("deliveries").EnumerateArray().Select(Delivery)]);
+        [.. message.GetProperty("deliveries").EnumerateArray().Select(Delivery)])
+    {
+        Servers = message.TryGetProperty("servers", out JsonElement names) && names.ValueKind == JsonValueKind.Array ? [.. names.EnumerateArray().Select(name => name.GetString()!)] : null,
+        AddedBy = message.TryGetProperty("addedBy", out JsonElement uid) && uid.ValueKind == JsonValueKind.Number ? uid.GetUInt32() : null,
+    };
 
     private static DeliveryStatus Delivery(JsonElement row) => new(
         row.GetProperty("server").GetString()!,

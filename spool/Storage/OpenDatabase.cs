@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Quickq.Spool.Files;
 using Quickq.Spool.Schema;
+using SQLitePCL;
 
 namespace Quickq.Spool;
 
@@ -23,9 +24,13 @@ internal sealed class OpenDatabase : IDisposable
         _log = FileIdentity.Find(SpoolPath.WriteAheadLog(path))?.Identity;
         _schemaVersion = connection.Prepare("PRAGMA schema_version");
         RequireKnownSchema();
+        IsOlder = SpoolSchema.FormatOf(connection) is >= 1 and < SpoolSchema.Format;
     }
 
     public SqliteConnection Connection { get; }
+
+    /// <summary>Whether the spool was of an older format when it was opened, and this program has not raised it since.</summary>
+    public bool IsOlder { get; private set; }
 
     /// <summary>The file that the path named.</summary>
     public FileIdentity Identity { get; }
@@ -63,6 +68,34 @@ internal sealed class OpenDatabase : IDisposable
         {
             Connection.Execute("PRAGMA synchronous=" + level);
             _sync = level;
+        }
+    }
+
+    /// <summary>Raises an older format to this program's in one synced transaction: whole or not at all.</summary>
+    public void UpgradeIfOlder_NeedsLock()
+    {
+        if (!IsOlder)
+        {
+            return;
+        }
+
+        SetSync("FULL");
+        Connection.Execute("BEGIN IMMEDIATE");
+        try
+        {
+            RequireKnownSchema();
+            SpoolSchema.Upgrade_NeedsTransaction(Connection);
+            Connection.Execute("COMMIT");
+            IsOlder = false;
+        }
+        catch
+        {
+            if (Connection.Handle is { } handle && raw.sqlite3_get_autocommit(handle) == 0)
+            {
+                Connection.Execute("ROLLBACK");
+            }
+
+            throw;
         }
     }
 

@@ -58,7 +58,7 @@ internal static class SpoolCreation
         }
     }
 
-    internal static void WriteDraft(string draft)
+    internal static void WriteDraft(string draft, int format = SpoolSchema.Format)
     {
         // Made by us first, so that its mode does not depend on the umask: -wal and -shm take the mode of the file.
         int descriptor = Libc.Open(draft, Libc.ReadWrite | Libc.Create | Libc.Exclusive | Libc.CloseOnExec | Libc.NoFollow, LockFile.OwnerOnly);
@@ -76,7 +76,7 @@ internal static class SpoolCreation
         }
 
         using SqliteConnection connection = SpoolConnection.Connect(draft);
-        SpoolSchema.Create(connection);
+        SpoolSchema.Create(connection, format);
 
         // The checkpoint at close fails without a word, and a file without its log would be published.
         connection.Execute("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -66,6 +66,21 @@ internal sealed class SpoolFile : IDisposable
         }
     }
 
+    /// <summary>As <see cref="OpenForReading"/>, with the tables of this program's format: an older spool is raised to it first.</summary>
+    /// <exception cref="SpoolException">As for opening it for writing, where it is older.</exception>
+    public static SpoolFile OpenUpgraded(string path)
+    {
+        SpoolFile file = OpenForReading(path);
+        if (!file._open!.IsOlder)
+        {
+            return file;
+        }
+
+        file.Dispose();
+        OpenForWriting(path, create: false).Dispose();
+        return OpenForReading(path);
+    }
+
     /// <summary>Where opening put the log of an earlier spool whose file is gone; else null.</summary>
     public string? KeptLog { get; private init; }
 
@@ -91,6 +106,11 @@ internal sealed class SpoolFile : IDisposable
         try
         {
             file.Open();
+            if (file._open!.IsOlder)
+            {
+                file.UnderLock(static _ => true);
+            }
+
             return file;
         }
         catch
@@ -187,6 +207,7 @@ internal sealed class SpoolFile : IDisposable
 
             OwnWatch?.BeginOwnCommit();
             isWatched = OwnWatch is not null;
+            _open!.UpgradeIfOlder_NeedsLock();
             return work(Connection);
         }
         catch (SqliteException failure)

@@ -109,6 +109,13 @@ internal static class SettledMessageReaper
 
         if (removed > 0)
         {
+            if (connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM replayed)") != 0)
+            {
+                connection.Execute(
+                    "DELETE FROM replayed WHERE message BETWEEN $first AND $last AND NOT EXISTS (SELECT 1 FROM message WHERE seq = replayed.message)",
+                    ("$first", messages.Min()), ("$last", messages.Max()));
+            }
+
             connection.Execute(string.Create(CultureInfo.InvariantCulture, $"UPDATE tally SET value = value + {removed} WHERE name = 'removed'"));
         }
 

@@ -77,10 +77,10 @@ public sealed class OpeningTests : IDisposable
 
     public static TheoryData<int, string?, string?, bool> Versions => new()
     {
-        { 2, null, null, false },      // only the number was raised: not understood
-        { 2, "2", "1", true },         // a newer format that says we may still write
-        { 2, "2", "2", false },
-        { 3, "2", "1", false },        // the two places disagree
+        { 3, null, null, false },      // only the number was raised: not understood
+        { 3, "3", "2", true },         // a newer format that says we may still write
+        { 3, "3", "3", false },
+        { 4, "3", "1", false },        // the two places disagree
         { 0, null, null, false },
     };
 
@@ -102,7 +102,9 @@ public sealed class OpeningTests : IDisposable
         }
 
         // A writer that was open before the upgrade sees it too.
-        Assert.Equal(SpoolFault.NewerFormat, Assert.Throws<SpoolException>(() => writer.Append(new OutgoingMessage())).Fault);
+        SpoolException refused = Assert.Throws<SpoolException>(() => writer.Append(new OutgoingMessage()));
+        Assert.Equal(SpoolFault.NewerFormat, refused.Fault);
+        Assert.Contains("export", refused.Hint, StringComparison.Ordinal);
         Assert.Equal(0, _spool.Value<int>("SELECT count(*) FROM message"));
     }
 

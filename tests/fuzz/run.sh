@@ -21,7 +21,7 @@ python3 - "$place/begin" << 'EOF'
 import glob, json, os, sys
 
 os.mkdir(sys.argv[1])
-for path in glob.glob("tests/vectors/protocol-1/*.json"):
+for path in glob.glob("tests/vectors/protocol-*/*.json"):
     said, heard = b"", b""
     for step in json.load(open(path)):
         if "send" in step:
@@ -31,7 +31,7 @@ for path in glob.glob("tests/vectors/protocol-1/*.json"):
             heard += (len(answer) + 1).to_bytes(4, "big") + step["receive"].encode() + answer
     for kind, data in (("said", said), ("heard", heard)):
         if 0 < len(data) <= 4096:
-            with open(os.path.join(sys.argv[1], os.path.basename(path) + "." + kind), "wb") as out:
+            with open(os.path.join(sys.argv[1], path.split(os.sep)[-2] + "-" + os.path.basename(path) + "." + kind), "wb") as out:
                 out.write(data)
 EOF
 

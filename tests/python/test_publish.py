@@ -6,6 +6,8 @@ import os
 import pickle
 import re
 import signal
+import socket
+import threading
 import time
 import traceback
 import unittest
@@ -79,6 +81,47 @@ class Publishing(SpoolTest):
         self.assertEqual([("a",), ("b",), ("c",)], self.rows("SELECT routing_key FROM message ORDER BY seq"))
         with self.assertRaisesRegex(quickq.InvalidMessage, "both route_key and routing_key are given"):
             self.spool.publish({}, "a", routing_key="b")
+
+    def test_a_message_goes_to_the_servers_that_are_named(self):
+        self.make_spool("mq1", "mq2", "mq3")
+        self.run_sql("UPDATE server SET active = 0 WHERE name = 'mq3'")
+        one = self.spool.publish({}, servers=["mq3", "mq1"])
+        many = self.spool.publish_many([{}, quickq.Message({}, servers="mq2")], servers=(name for name in ["mq1"]))
+        self.assertEqual({"mq1": "PENDING", "mq3": "PENDING"}, self.spool.status(one))
+        self.assertEqual([{"mq1": "PENDING"}, {"mq2": "PENDING"}], [self.spool.status(message_id) for message_id in many])
+        self.assertEqual(["mq1", "mq3"], self.spool.details(one)["servers"])
+        self.assertEqual(os.geteuid(), self.spool.details(one)["addedBy"])
+        with self.assertRaisesRegex(quickq.SpoolError, "(?s)no server 'mq9'.*mq1, mq2, mq3") as caught:
+            self.spool.publish({}, servers=["mq1", "mq9"])
+        self.assertEqual(("UnknownServer", 66), (caught.exception.fault, caught.exception.code))
+        for none in ([], [""], [1]):
+            with self.assertRaises(quickq.InvalidMessage):
+                self.spool.publish({}, servers=none)
+        self.assertEqual(3, self.rows("SELECT count(*) FROM message")[0][0])
+
+    def test_a_service_that_knows_no_servers_gets_no_message_for_some(self):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(os.path.join(self.folder, "spool.sock"))
+        listener.listen()
+        received = []
+
+        def serve():
+            connection = listener.accept()[0]
+            received.append(connection.recv(65536))
+            answer = b'{"protocol": 1, "version": "0.2.0", "spool": "s", "rights": "use"}'
+            connection.sendall((len(answer) + 1).to_bytes(4, "big") + b"j" + answer)
+            received.append(connection.recv(65536))
+            connection.close()
+            listener.close()
+            os.unlink(os.path.join(self.folder, "spool.sock"))
+
+        old = threading.Thread(target=serve)
+        old.start()
+        with self.assertRaisesRegex(quickq.SpoolError, "older than this package"):
+            self.spool.publish({}, servers=["mq1"])
+        old.join()
+        self.assertEqual(b"h", received[0][4:5])
+        self.assertEqual(b"", received[1])
 
     def test_a_spool_in_a_deep_folder_is_reached(self):
         folder = os.path.join(self.folder, "f" * 100, "g" * 100)
@@ -157,9 +200,9 @@ class Trouble(SpoolTest):
     def test_a_newer_format_is_neither_written_nor_read(self):
         message_id = self.spool.publish({})
         self.spool.close()
-        self.run_sql("PRAGMA user_version=2")
-        self.run_sql("UPDATE setting SET value = '2' WHERE name IN ('format', 'oldestWriter')")
-        self.fails(quickq.SpoolError, "NewerFormat", "has format 2, this program knows format 1")
+        self.run_sql("PRAGMA user_version=3")
+        self.run_sql("UPDATE setting SET value = '3' WHERE name IN ('format', 'oldestWriter')")
+        self.fails(quickq.SpoolError, "NewerFormat", "has format 3, this program knows format 2")
         for read in (lambda: self.spool.status(message_id), self.spool.connections):
             with self.assertRaises(quickq.SpoolError) as caught:
                 read()

@@ -155,9 +155,9 @@ class Contract(unittest.TestCase):
 
     def test_names_parameters_and_defaults_are_as_promised(self):
         for function, expected in (
-                (quickq.publish, "(message, route_key='', exchange=None, *, headers=None, content_type=None, ttl=None, priority=None, "
+                (quickq.publish, "(message, route_key='', exchange=None, *, servers=None, headers=None, content_type=None, ttl=None, priority=None, "
                                  "message_id=None, transient=False, routing_key=None)"),
-                (quickq.Spool.publish, "(self, message, route_key='', exchange=None, *, headers=None, content_type=None, ttl=None, "
+                (quickq.Spool.publish, "(self, message, route_key='', exchange=None, *, servers=None, headers=None, content_type=None, ttl=None, "
                                        "priority=None, message_id=None, transient=False, routing_key=None)"),
                 (quickq.status, "(message_id, *servers)"), (quickq.wait, "(message_id, timeout=None, *servers)"),
                 (quickq.connections, "()"), (quickq.on_connection_change, "(observer)"),

@@ -56,15 +56,24 @@ public sealed class SpoolFeedTests : IDisposable
     }
 
     [Fact]
-    public void Nothing_passes_a_message_that_still_waits_to_be_assigned()
+    public void Nothing_passes_a_message_that_is_being_assigned()
     {
-        _spool.Execute("INSERT INTO unassigned (message) VALUES (4), (7)");
+        _spool.Execute("INSERT INTO unassigned (message) VALUES (2), (4), (7); INSERT INTO tally (name, value) VALUES ('assigning', 3)");
         using var feed = new SpoolFeed(_spool.Path, server: 1);
 
         FeedMarks marks = feed.ReadMarks()!;
 
         Assert.Equal(4, marks.Barrier);
         Assert.Equal([1, 2, 3], Next(feed, 100, barrier: marks.Barrier));
+    }
+
+    [Fact]
+    public void What_is_for_no_server_holds_nothing_back()
+    {
+        _spool.Execute("INSERT INTO unassigned (message) VALUES (4)");
+        using var feed = new SpoolFeed(_spool.Path, server: 1);
+
+        Assert.Equal(long.MaxValue, feed.ReadMarks()!.Barrier);
     }
 
     [Fact]

@@ -21,12 +21,12 @@ public sealed class ServerRegistryTests : IDisposable
         Append(1);
 
         int steps = 0;
-        while (_file.Write(ServerRegistry.AssignSome_NeedsTransaction))
+        while (_file.Write(MessageAssignment.AssignSome_NeedsTransaction))
         {
             steps++;
         }
 
-        Assert.Equal(2, steps);
+        Assert.Equal(3, steps);
         Assert.Equal([1_201, 1_201], _spool.Query<int>("SELECT count(*) FROM delivery GROUP BY server"));
         Assert.Equal([1_201, 1_201], _spool.Query<int>("SELECT pending FROM server"));
         Assert.Equal(0, _spool.Value<int>("SELECT (SELECT count(*) FROM unassigned) + (SELECT value FROM tally WHERE name = 'unassigned')"));
@@ -63,6 +63,38 @@ public sealed class ServerRegistryTests : IDisposable
     }
 
     [Fact]
+    public void What_is_for_no_server_waits_until_one_takes_its_exchange()
+    {
+        Register("mq1");
+        RegisterWith("himawari");
+        using (SpoolWriter writer = SpoolWriter.Open(_spool.Path))
+        {
+            writer.AppendMany([new OutgoingMessage { Exchange = "satellite" }, new OutgoingMessage { Exchange = "himawari" }, new OutgoingMessage()]);
+        }
+
+        Assert.Equal([2, 3], _spool.Query<int>("SELECT message FROM delivery"));
+        Assert.False(_file.Write(MessageAssignment.AssignSome_NeedsTransaction));
+        RegisterWith("himawari");
+        Assert.Equal(0, _file.Read(MessageAssignment.CountLeft));
+
+        RegisterWith("himawari", "satellite");
+
+        Assert.Equal(1, _file.Read(MessageAssignment.CountLeft));
+        Assert.True(_file.Write(MessageAssignment.AssignSome_NeedsTransaction));
+        Assert.Equal([1, 2, 3], _spool.Query<int>("SELECT message FROM delivery"));
+        Assert.Equal((3, 1), (_spool.Value<int>("SELECT pending FROM server"), _spool.Value<int>("SELECT rewind FROM server")));
+    }
+
+    [Fact]
+    public void The_hosts_of_the_configuration_are_known_to_those_who_look()
+    {
+        _file.Write(connection => ServerRegistry.Register_NeedsTransaction(
+            connection, [new ServerSettings { Name = "mq1", Hosts = [new HostAndPort("mq1.example.org", 5672), new HostAndPort("::1", 5673)], Exchange = "e" }], fresh: ["mq1"], now: 1));
+
+        Assert.Equal("""["mq1.example.org:5672","[::1]:5673"]""", _spool.Value<string>("SELECT hosts FROM server"));
+    }
+
+    [Fact]
     public void Limits_of_the_configuration_reach_every_producer_and_go_when_they_are_taken_out()
     {
         _file.Write(connection =>
@@ -89,6 +121,9 @@ public sealed class ServerRegistryTests : IDisposable
     private IReadOnlyDictionary<string, long> Register(params string[] names) => _file.Write(connection => ServerRegistry.Register_NeedsTransaction(connection,
         [.. names.Select(name => new ServerSettings { Name = name, Hosts = [], Exchange = "satellite" })], fresh: names, now: 1));
 
+    private void RegisterWith(params string[] exchanges) => _file.Write(connection => ServerRegistry.Register_NeedsTransaction(
+        connection, [new ServerSettings { Name = "mq1", Hosts = [], Exchange = "satellite", Exchanges = exchanges }], fresh: [], now: 1));
+
     private long CountSteps() => _file.Write(connection =>
     {
         const int Each = 10;
@@ -99,7 +134,7 @@ public sealed class ServerRegistryTests : IDisposable
             return 0;
         };
         raw.sqlite3_progress_handler(connection.Handle!, Each, count, null);
-        ServerRegistry.AssignSome_NeedsTransaction(connection);
+        MessageAssignment.AssignSome_NeedsTransaction(connection);
         raw.sqlite3_progress_handler(connection.Handle!, 0, null, null);
         GC.KeepAlive(count);
         return steps;

@@ -8,7 +8,8 @@ public sealed class KnownObjectsTests : IDisposable
     private readonly TempSpool _spool = new();
 
     [Fact]
-    public void The_fingerprint_is_that_of_the_schema() => Assert.Equal(KnownObjects.Fingerprint, KnownObjects.FingerprintOfOwn());
+    public void The_fingerprint_of_each_format_is_that_of_its_schema() =>
+        Assert.Equal(KnownObjects.Fingerprints, Enumerable.Range(1, SpoolSchema.Format).Select(KnownObjects.FingerprintOfOwn));
 
     public static TheoryData<string, string> Changes => new()
     {

@@ -11,6 +11,7 @@ public sealed class ErrorReportTests
     [InlineData(SpoolFault.IdConflict, 65)]
     [InlineData(SpoolFault.NotASpool, 65)]
     [InlineData(SpoolFault.NotFound, 66)]
+    [InlineData(SpoolFault.UnknownServer, 66)]
     [InlineData(SpoolFault.CannotCreate, 73)]
     [InlineData(SpoolFault.InputOutput, 74)]
     [InlineData(SpoolFault.Damaged, 74)]
@@ -32,7 +33,7 @@ public sealed class ErrorReportTests
 
     [Fact]
     public void Every_fault_is_in_the_table_above() =>
-        Assert.Equal(13, Enum.GetValues<SpoolFault>().Length);
+        Assert.Equal(14, Enum.GetValues<SpoolFault>().Length);
 
     [Fact]
     public void What_was_typed_cannot_break_the_line_or_steer_the_terminal()

@@ -54,7 +54,7 @@ public sealed class CheckTests : IDisposable
         (await Shell.RunAsync(_spool, "seq 2000 | \"$q\" add --lines > ids")).MustSucceed();
         _spool.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
         _spool.MustBeSound = false;
-        (await Shell.RunAsync(_spool, "dd if=/dev/urandom of=\"$QUICKQ_SPOOL\" bs=4096 seek=20 count=5 conv=notrunc 2> dd")).MustSucceed();
+        (await Shell.RunAsync(_spool, "dd if=/dev/urandom of=\"$QUICKQ_SPOOL\" bs=4096 seek=40 count=5 conv=notrunc 2> dd")).MustSucceed();
 
         var result = await _quickq.RunAsync("check");
 

@@ -86,6 +86,7 @@ public sealed partial class ContractTests : IDisposable
     [InlineData("export")]
     [InlineData("import")]
     [InlineData("check")]
+    [InlineData("upgrade")]
     public async Task The_help_of_a_verb(string verb)
     {
         var help = (await _quickq.RunAsync(verb, "--help")).MustSucceed().Stdout;

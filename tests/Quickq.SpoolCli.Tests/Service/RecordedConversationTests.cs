@@ -3,14 +3,15 @@ using Quickq.Testing;
 
 namespace Quickq.SpoolCli.Tests.Service;
 
-/// <summary>Conversations of protocol version 1, byte for byte as a client had them: every later service answers them so. Never change a recording; add another.</summary>
+/// <summary>Conversations of each version of the protocol, byte for byte as a client had them: every later service answers them so. Never change a recording; add another.</summary>
 public sealed class RecordedConversationTests : IDisposable
 {
     private readonly TempSpool _spool = new();
 
-    public static TheoryData<string> Names => [.. Directory.EnumerateFiles(Folder, "*.json").Select(path => Path.GetFileNameWithoutExtension(path)!)];
+    public static TheoryData<string> Names =>
+        [.. Directory.EnumerateFiles(Folder, "*.json", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(Folder, path)).Where(path => path.StartsWith("protocol-", StringComparison.Ordinal))];
 
-    private static string Folder => Path.Combine(AppContext.BaseDirectory, "vectors", "protocol-1");
+    private static string Folder => Path.Combine(AppContext.BaseDirectory, "vectors");
 
     public void Dispose() => _spool.Dispose();
 
@@ -20,7 +21,7 @@ public sealed class RecordedConversationTests : IDisposable
     {
         using var service = await ServeProcess.StartAsync(_spool);
         using var client = service.Connect(greet: false);
-        foreach (var step in JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Folder, name + ".json"))).RootElement.EnumerateArray())
+        foreach (var step in JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Folder, name))).RootElement.EnumerateArray())
         {
             if (step.TryGetProperty("send", out var bytes))
             {
