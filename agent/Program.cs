@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Quickq.Agent;
+using Quickq.Agent.Broker;
 using Quickq.Agent.Forwarding;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
@@ -17,6 +18,7 @@ using var reload = new ReloadRequest();
 StandardStreams.RequireOpen();
 CoreDump.Forbid();
 HomeFolder.Leave();
+SocketThreads.WorkOffAtOnce();
 AgentCommandLine line = AgentCommandLine.Parse(args, Console.Out, Console.Error);
 if (line.ExitCode is { } said)
 {

@@ -13,6 +13,8 @@ namespace Quickq.Agent.Broker;
 /// <para>Guarantees: bytes go out in the order of writing, at once when nothing is on its way, else as soon as what is on its way has gone; a writer waits when
 /// <see cref="Capacity"/> bytes wait; an error of the connection comes with the next write. What is gathered and not sent when the connection closes goes nowhere.
 /// What is larger than <see cref="LargestGathered"/> is not copied: a call for itself is little beside its bytes.</para>
+/// <para>Where the kernel's events are worked off on the thread that waits for them (<see cref="SocketThreads"/>), answers go on there, <see cref="MostAtOnce"/> reads in a
+/// row; all else that is read goes on in the pool, and so does a writer that had to wait.</para>
 /// <para>One writer at a time, as the client is. Everything read or written goes through the inner stream: nothing can go past TLS in plain.
 /// The client's own TLS is not used: it has no way to send the certificates between the agent's and the authority, and brokers that know the authority
 /// alone then refuse it.</para>
@@ -24,11 +26,15 @@ internal sealed class BrokerStream : NetworkStream
 
     public const int LargestGathered = 16 * 1024;
 
+    /// <summary>A broker that sends without end keeps the thread that reads for others too no longer than this.</summary>
+    private const int MostAtOnce = 8;
+
     /// <summary>After so long without a write this one is no part of a burst: it goes at once, and no other thread is woken for it.</summary>
     private static readonly TimeSpan Lull = TimeSpan.FromMilliseconds(1);
 
     private readonly Stream _inner;
     private readonly InboundFrames _inbound = new();
+    private int _readsInARow;
     private readonly Lock _gate = new();
 
     // Guarded by the gate.
@@ -49,10 +55,12 @@ internal sealed class BrokerStream : NetworkStream
     /// <summary>Makes the TLS handshake; throws what <see cref="SslStream"/> throws.</summary>
     public static async Task<BrokerStream> EncryptAsync(Socket socket, SslClientAuthenticationOptions options, CancellationToken limit)
     {
-        var tls = new SslStream(new NetworkStream(socket, ownsSocket: false));
+        var raw = new HandshakeStream(socket);
+        var tls = new SslStream(raw);
         try
         {
             await tls.AuthenticateAsClientAsync(options, limit);
+            raw.IsShaken = true;
             return new BrokerStream(socket, tls);
         }
         catch
@@ -71,14 +79,26 @@ internal sealed class BrokerStream : NetworkStream
         while (true)
         {
             int kept = _inbound.Restore(buffer.Span);
-            int count = await _inner.ReadAsync(buffer[kept..], cancellationToken);
-            if (count == 0)
+            ValueTask<int> reading = _inner.ReadAsync(buffer[kept..], cancellationToken);
+            _readsInARow = reading.IsCompleted ? _readsInARow + 1 : 0;
+            bool isQuick = false;
+            int count, passed;
+            try
             {
-                return 0;
+                count = await reading;
+                passed = count == 0 ? 0 : _inbound.Pass(buffer.Span[..(kept + count)]);
+                isQuick = count > 0 && _inbound.HasOnlyAnswers && _readsInARow < MostAtOnce;
+            }
+            finally
+            {
+                if (!isQuick)
+                {
+                    _readsInARow = 0;
+                    await Task.Yield();
+                }
             }
 
-            int passed = _inbound.Pass(buffer.Span[..(kept + count)]);
-            if (passed > 0)
+            if (count == 0 || passed > 0)
             {
                 return passed;
             }
@@ -199,7 +219,13 @@ internal sealed class BrokerStream : NetworkStream
         {
             while (Next() is { Length: > 0 } part)
             {
-                await _inner.WriteAsync(part);
+                ValueTask writing = _inner.WriteAsync(part);
+                bool hasGone = writing.IsCompleted;
+                await writing;
+                if (!hasGone)
+                {
+                    await Task.Yield();
+                }
             }
         }
         catch (Exception failure) when (failure is IOException or ObjectDisposedException or InvalidOperationException)

@@ -42,6 +42,9 @@ internal sealed class CertificateCheck : IDisposable
         TargetHost = _host,
         ClientCertificateContext = _own is null ? null : SslStreamCertificateContext.Create(_own[0], [.. _own.Skip(1)], offline: true),
         CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+
+        // Later there is none: it would be one on the thread that reads for others too.
+        AllowRenegotiation = false,
         RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsRight(certificate as X509Certificate2, chain, errors),
     };
 

@@ -28,14 +28,19 @@ internal sealed class InboundFrames
     private const int SmallestFrameMax = 4_096;
     private const byte Method = 1, Content = 2, Body = 3, Heartbeat = 8;
     private const uint ConnectionStart = (10u << 16) | 10, ConnectionTune = (10u << 16) | 30;
+    private const uint BasicReturn = (60u << 16) | 50, BasicAck = (60u << 16) | 80, BasicNack = (60u << 16) | 120;
 
     private readonly byte[] _keptBack = new byte[MostKeptBack];
     private int _keptBackCount;
     private int _left;
     private bool _dropping;
     private bool _foreign;
+    private bool _isAnswer;
     private MemoryStream? _watched;
     private Action<ReadOnlySpan<byte>>? _check;
+
+    /// <summary>What was passed last is confirms, nacks, returns and heartbeats alone: what the library and the agent do about it takes a moment.</summary>
+    public bool HasOnlyAnswers { get; private set; }
 
     /// <summary>Puts what was kept back at the beginning of the buffer; what is received next belongs behind it. Returns how much that is.</summary>
     public int Restore(Span<byte> buffer)
@@ -49,6 +54,7 @@ internal sealed class InboundFrames
     public int Pass(Span<byte> received)
     {
         _keptBackCount = 0;
+        HasOnlyAnswers = _left == 0 || _isAnswer;
         (int from, int to) = (0, 0);
         while (from < received.Length)
         {
@@ -59,6 +65,7 @@ internal sealed class InboundFrames
                 break;
             }
 
+            HasOnlyAnswers &= _isAnswer;
             int count = _foreign ? received.Length - from : Math.Min(_left, received.Length - from);
             if (!_dropping)
             {
@@ -78,6 +85,7 @@ internal sealed class InboundFrames
     private bool BeginFrame(Span<byte> bytes)
     {
         byte type = bytes[0];
+        _isAnswer = false;
         if (type == (byte)'A')
         {
             _foreign = true; // "AMQP" and a version: the library says that the server speaks another one, and reads no further
@@ -104,6 +112,7 @@ internal sealed class InboundFrames
 
         _left = FrameHeader + (int)size + FrameEnd;
         _dropping = type == Body;
+        _isAnswer = type != Method || BinaryPrimitives.ReadUInt32BigEndian(bytes[FrameHeader..]) is BasicAck or BasicNack or BasicReturn;
         (_watched, _check) = (null, null);
         switch (type)
         {

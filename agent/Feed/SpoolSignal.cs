@@ -33,6 +33,9 @@ internal sealed class SpoolSignal : IDisposable
     /// <summary>Where those who are told look: one connection for all.</summary>
     public FeedFile File { get; }
 
+    /// <summary>Whether the caller runs on the signal's thread.</summary>
+    public bool IsOwnThread => Thread.CurrentThread == _thread;
+
     /// <summary>Completes at the next change after this call.</summary>
     public Task NextChange
     {

@@ -130,7 +130,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
             _timer.Set(publishers.DueIn);
             await WaitAsync(connection, stopTaking, "for messages");
         }
-        else if (!Thread.CurrentThread.IsThreadPoolThread)
+        else if (parts.Signal.IsOwnThread)
         {
             // One page may be sent on the signal's thread; a pump that has more goes on in the pool, and the other servers do not wait for it.
             await Task.Yield();
@@ -388,9 +388,9 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     }
 
     /// <summary>What takes more than a moment is not done on the thread that reads from the broker. On the signal's thread it is: one page at most.</summary>
-    private static async ValueTask LeaveReaderAsync()
+    private async ValueTask LeaveReaderAsync()
     {
-        if (Thread.CurrentThread.IsThreadPoolThread)
+        if (!parts.Signal.IsOwnThread)
         {
             await Task.Yield();
         }

@@ -24,8 +24,8 @@ namespace Quickq.Agent.Ledger;
 /// </remarks>
 internal sealed class DeliveryLedger : IDisposable
 {
-    /// <summary>While other messages are out, an outcome waits so long for theirs: two servers answer for one message within a moment, and one commit does for both.</summary>
-    private static readonly TimeSpan Company = TimeSpan.FromMilliseconds(1);
+    /// <summary>While other messages are out, an outcome waits so long for theirs, at most: two servers answer for one message within a moment, and one commit does for both.</summary>
+    private static readonly TimeSpan Company = TimeSpan.FromMilliseconds(4);
 
     /// <summary>After a commit of more than one outcome from each server the next is so many times as far off as that one took, and no further than <see cref="LongestRest"/>.</summary>
     private const int RestAfterBatch = 7;
@@ -232,7 +232,7 @@ internal sealed class DeliveryLedger : IDisposable
             return false;
         }
 
-        _work.WaitOne(rest >= Tick ? rest : Tick);
+        _work.WaitOne(rest >= Tick ? rest : company > Tick ? company : Tick);
         _waiting = Waiting.ForWork;
         return true;
     }

@@ -9,29 +9,33 @@ namespace Quickq.Spool;
 /// <remarks>
 /// A hint, not a promise: every user looks at the spool itself afterwards, and again from time to time. A Quickq writer touches a file after its commit (the lock
 /// file, the agent its own), so the change can be seen when this returns. A program that does not know the lock only writes the WAL, a moment before its commit
-/// can be seen: then this returns a little later, and once more soon after.
-/// It watches the folder because the WAL may be deleted and made again. One thread waits; the other members may be called from any.
+/// can be seen: then this returns a little later, and once more soon after. While files are touched the WAL is not watched, since each look finds what
+/// strangers wrote too; <see cref="RestMilliseconds"/> after the last touch it is watched again, and this returns once more.
+/// It watches the folder because the files may be deleted and made again. One thread waits; the other members may be called from any.
 /// </remarks>
 public sealed class SpoolWatch : IDisposable
 {
-    private const uint Modified = 0x2, AttributesChanged = 0x4, MovedTo = 0x80, Created = 0x100, Overflowed = 0x4000;
+    private const uint Modified = 0x2, AttributesChanged = 0x4, MovedTo = 0x80, Created = 0x100, Overflowed = 0x4000, DoNotFollow = 0x2000000;
+    private const int NoSuchFile = 2;
     private const int CloseOnExec = 0x80000, NonBlocking = 0x800;
-    private const int SettleMilliseconds = 20, LookAgainMilliseconds = 250;
+    private const int SettleMilliseconds = 20, LookAgainMilliseconds = 250, RestMilliseconds = 250;
 
     private readonly Lock _gate = new();
+    private readonly string _folder;
     private readonly string _name;
-    private readonly string _lockName;
-    private readonly string _agentName;
     private readonly string _logName;
-    private readonly bool _isAgent;
+    private readonly string[] _touchedNames;
+    private readonly int[] _touchedFiles;
     private readonly int _touches;
     private readonly int _log;
     private readonly int _wake;
     private readonly EventPoll _poll;
     private bool _lookAgain;
+    private long _logRestsUntil;
 
     // Guarded by the gate.
     private bool _logIsPaused;
+    private bool _logRests;
 
     /// <summary>Starts to watch the spool at <paramref name="path"/> for everybody's commits; the folder must exist, the spool need not.</summary>
     /// <exception cref="SpoolException">The folder cannot be watched.</exception>
@@ -45,23 +49,24 @@ public sealed class SpoolWatch : IDisposable
     internal SpoolWatch(string path, bool isAgent)
     {
         string resolved = SpoolPath.FollowLinks(path);
-        _isAgent = isAgent;
+        _folder = Path.GetDirectoryName(resolved) ?? "/";
         _name = Path.GetFileName(resolved);
-        _lockName = Path.GetFileName(SpoolPath.LockFile(resolved));
-        _agentName = Path.GetFileName(SpoolPath.AgentFile(resolved));
         _logName = Path.GetFileName(SpoolPath.WriteAheadLog(resolved));
+        string lockName = Path.GetFileName(SpoolPath.LockFile(resolved));
+        _touchedNames = isAgent ? [lockName] : [lockName, Path.GetFileName(SpoolPath.AgentFile(resolved))];
+        _touchedFiles = new int[_touchedNames.Length];
         _touches = Libc.InotifyInit(CloseOnExec | NonBlocking);
         _log = Libc.InotifyInit(CloseOnExec | NonBlocking);
         _wake = Libc.EventFd(0, CloseOnExec | NonBlocking);
         _poll = new EventPoll();
-        string folder = Path.GetDirectoryName(resolved) ?? "/";
         if (_touches < 0 || _log < 0 || _wake < 0
-            || Libc.InotifyAdd(_touches, folder, AttributesChanged | MovedTo | Created) < 0 || Libc.InotifyAdd(_log, folder, Modified | MovedTo) < 0
+            || Libc.InotifyAdd(_touches, _folder, MovedTo | Created) < 0 || Libc.InotifyAdd(_log, _folder, Modified | MovedTo) < 0
+            || !Enumerable.Range(0, _touchedNames.Length).All(TryWatchTouches)
             || !_poll.TryAdd(_touches, once: false) || !_poll.TryAdd(_wake, once: false) || !_poll.TryAdd(_log, once: true))
         {
             int error = Marshal.GetLastPInvokeError();
             Dispose();
-            throw new SpoolException(SpoolFault.InputOutput, resolved, $"cannot watch {folder}: {Libc.ErrorText(error)}",
+            throw new SpoolException(SpoolFault.InputOutput, resolved, $"cannot watch {_folder}: {Libc.ErrorText(error)}",
                 "if inotify instances have run out, raise fs.inotify.max_user_instances");
         }
     }
@@ -108,7 +113,10 @@ public sealed class SpoolWatch : IDisposable
         lock (_gate)
         {
             _logIsPaused = true;
-            _poll.Pause(_log);
+            if (!_logRests)
+            {
+                _poll.Pause(_log);
+            }
         }
     }
 
@@ -117,9 +125,12 @@ public sealed class SpoolWatch : IDisposable
     {
         lock (_gate)
         {
-            ReadEvents(_log);
             _logIsPaused = false;
-            _poll.Resume(_log);
+            if (!_logRests)
+            {
+                ReadEvents(_log);
+                _poll.Resume(_log);
+            }
         }
 
         if (othersCommitted)
@@ -133,13 +144,19 @@ public sealed class SpoolWatch : IDisposable
         bool logWritten = false;
         while (true)
         {
-            (bool touched, bool woken, bool logged) = Poll(deadline);
+            (bool touched, bool woken, bool logged) = Poll(_logRestsUntil == 0 ? deadline : Math.Min(deadline, _logRestsUntil));
             if (woken)
             {
                 TakeWake();
             }
 
-            if (woken || (touched && ReadEvents(_touches)))
+            if (touched && ReadEvents(_touches))
+            {
+                RestLog();
+                return true;
+            }
+
+            if (woken)
             {
                 if (logWritten || logged)
                 {
@@ -154,6 +171,13 @@ public sealed class SpoolWatch : IDisposable
                 // Mostly it is a writer that touches the lock file in a moment; until then each page that it writes is none of our business.
                 (logWritten, deadline) = (true, Environment.TickCount64 + SettleMilliseconds);
             }
+            else if (_logRestsUntil != 0 && Environment.TickCount64 >= _logRestsUntil)
+            {
+                if (EndRest())
+                {
+                    return true;
+                }
+            }
             else if (Environment.TickCount64 >= deadline)
             {
                 if (logWritten && ForgetLog())
@@ -165,6 +189,32 @@ public sealed class SpoolWatch : IDisposable
                 return false;
             }
         }
+    }
+
+    /// <summary>Writers that touch a file are at work: their writes to the WAL are no news beside it.</summary>
+    private void RestLog()
+    {
+        _logRestsUntil = Environment.TickCount64 + RestMilliseconds;
+        lock (_gate)
+        {
+            if (!_logRests)
+            {
+                _logRests = true;
+                _poll.Pause(_log);
+            }
+        }
+    }
+
+    /// <summary>From here on a write to the WAL is seen again. True when there was one meanwhile, of whomever.</summary>
+    private bool EndRest()
+    {
+        _logRestsUntil = 0;
+        lock (_gate)
+        {
+            _logRests = false;
+        }
+
+        return ForgetLog();
     }
 
     private (bool Touched, bool Woken, bool Logged) Poll(long deadline)
@@ -212,9 +262,11 @@ public sealed class SpoolWatch : IDisposable
             // struct inotify_event: wd, mask, cookie, len, name padded with zeros to len.
             for (Span<byte> rest = buffer[..(int)Math.Max(0, length)]; rest.Length >= 16;)
             {
+                int watch = BinaryPrimitives.ReadInt32LittleEndian(rest);
                 uint mask = BinaryPrimitives.ReadUInt32LittleEndian(rest[4..]);
                 int nameLength = (int)BinaryPrimitives.ReadUInt32LittleEndian(rest[12..]);
-                matters |= (mask & Overflowed) != 0 || Matters(Encoding.UTF8.GetString(rest.Slice(16, nameLength)).TrimEnd('\0'), inotify == _log);
+                ReadOnlySpan<byte> name = rest.Slice(16, nameLength).TrimEnd((byte)0);
+                matters |= (mask & Overflowed) != 0 || (inotify == _log ? Is(name, _logName) : IsTouch(watch, mask, name));
                 rest = rest[(16 + nameLength)..];
             }
         }
@@ -222,8 +274,32 @@ public sealed class SpoolWatch : IDisposable
         return matters;
     }
 
-    private bool Matters(string name, bool inLog) =>
-        inLog ? string.Equals(name, _logName, StringComparison.Ordinal)
-        : string.Equals(name, _lockName, StringComparison.Ordinal) || string.Equals(name, _name, StringComparison.Ordinal)
-            || (!_isAgent && string.Equals(name, _agentName, StringComparison.Ordinal));
+    /// <summary>A touch of a file that is watched for it, or a spool or such a file that is new in the folder.</summary>
+    private bool IsTouch(int watch, uint mask, ReadOnlySpan<byte> name)
+    {
+        if (name.IsEmpty)
+        {
+            return (mask & AttributesChanged) != 0 && _touchedFiles.Contains(watch);
+        }
+
+        for (int i = 0; i < _touchedNames.Length; i++)
+        {
+            if (Is(name, _touchedNames[i]))
+            {
+                TryWatchTouches(i);
+                return true;
+            }
+        }
+
+        return Is(name, _name);
+    }
+
+    /// <summary>The file itself, not the folder: what the agent touches for others must not wake it. One that is not there yet is watched when it comes.</summary>
+    private bool TryWatchTouches(int file)
+    {
+        _touchedFiles[file] = Libc.InotifyAdd(_touches, Path.Combine(_folder, _touchedNames[file]), AttributesChanged | DoNotFollow);
+        return _touchedFiles[file] >= 0 || Marshal.GetLastPInvokeError() == NoSuchFile;
+    }
+
+    private static bool Is(ReadOnlySpan<byte> name, string file) => name.SequenceEqual(Encoding.UTF8.GetBytes(file));
 }

@@ -106,11 +106,14 @@ internal sealed class FaultScene : IAsyncDisposable
         await QuietAsync();
         Assert.Equal(0, await Agent.StopAsync());
         Audit.Of(Spool, [.. _accepted])
-            .Server("mq1", await Sound.DrainAsync(), CountFaults("mq1"), Window)
-            .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults + CountFaults("mq2"), Window)
+            .Server("mq1", await Sound.DrainAsync(), CountFaults("mq1"), Window, HadKeyInTrouble("mq1"))
+            .Server("mq2", [.. earlier ?? [], .. await Faulty.DrainAsync()], faults + CountFaults("mq2"), Window, HadKeyInTrouble("mq2"))
             .MustBeClean();
         Assert.Equal(0L, Spool.Value<long>("SELECT count(*) FROM suspension WHERE server IN (SELECT id FROM server WHERE name IN ('mq1', 'mq2'))"));
     }
+
+    /// <summary>Where a queue took longer than two seconds, on a machine that is busy with more than this test, its routing keys may pass each other.</summary>
+    private bool HadKeyInTrouble(string server) => Agent.Log.Contains($"{server}: routing key '", StringComparison.Ordinal);
 
     /// <summary>Starts a producer: after <see cref="QuietAsync"/> another one.</summary>
     public void Produce() => _producer = SteadyProducer.Start(Spool, Exchange, _longestPause);

@@ -41,6 +41,63 @@ public sealed class SpoolWatchTests : IDisposable
         Assert.Equal(0, sqlite.ExitCode);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void And_beside_those_that_know_it(bool isAgent)
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+        using var watch = new SpoolWatch(_spool.Path, isAgent);
+        using SpoolReader reader = SpoolReader.Open(_spool.Path);
+        writer.Append(new OutgoingMessage());
+        Assert.True(watch.WaitForChange(Long));
+
+        using Process sqlite = Process.Start("sqlite3", [_spool.Path, "INSERT INTO message (body) VALUES ('x')"]);
+        sqlite.WaitForExit();
+        Assert.Equal(0, sqlite.ExitCode);
+
+        // Until the WAL is watched again, and once more.
+        Assert.True(watch.WaitForChange(Long));
+        Assert.Equal(2, reader.ReadOverview().Messages);
+    }
+
+    [Fact]
+    public void The_agent_is_not_woken_by_what_it_touches_for_others()
+    {
+        using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
+        using var agent = new SpoolWatch(_spool.Path, isAgent: true);
+        using var other = new SpoolWatch(_spool.Path);
+        string touched = SpoolPath.AgentFile(_spool.Path);
+        File.WriteAllText(touched, "");
+        Assert.True(other.WaitForChange(Long));
+
+        File.SetLastWriteTimeUtc(touched, DateTime.UnixEpoch);
+
+        Assert.True(other.WaitForChange(Long));
+        Assert.False(agent.WaitForChange(TimeSpan.Zero));
+    }
+
+    [Fact]
+    public void A_lock_file_that_was_made_again_is_watched_again()
+    {
+        using (SpoolWriter.Open(_spool.Path))
+        {
+        }
+
+        using var watch = new SpoolWatch(_spool.Path, isAgent: true);
+        string lockFile = SpoolPath.LockFile(_spool.Path);
+        File.Delete(lockFile);
+        File.WriteAllText(lockFile, "");
+        while (watch.WaitForChange(TimeSpan.Zero))
+        {
+            // what was said of the new file
+        }
+
+        File.SetLastWriteTimeUtc(lockFile, DateTime.UnixEpoch);
+
+        Assert.True(watch.WaitForChange(Long));
+    }
+
     [Fact]
     public void Nothing_is_reported_when_nothing_happens()
     {

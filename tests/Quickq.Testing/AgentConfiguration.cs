@@ -11,6 +11,7 @@ public sealed class AgentConfiguration
     public AgentConfiguration(string spoolPath)
     {
         SpoolPath = spoolPath;
+        FilePath = Path.Combine(Path.GetDirectoryName(spoolPath)!, "quickq.json");
         Root = new JsonObject
         {
             ["spool"] = new JsonObject { ["path"] = spoolPath },
@@ -22,8 +23,8 @@ public sealed class AgentConfiguration
 
     public JsonObject Root { get; }
 
-    /// <summary>Beside the spool.</summary>
-    public string FilePath => Path.Combine(Path.GetDirectoryName(SpoolPath)!, "quickq.json");
+    /// <summary>Beside the spool, if nothing else is said; its folder must exist.</summary>
+    public string FilePath { get; init; }
 
     /// <summary>Adds a server that is a node of the test.</summary>
     public AgentConfiguration WithServer(string name, RabbitNode node, string virtualHost, string exchange, Action<JsonObject>? adjust = null) =>

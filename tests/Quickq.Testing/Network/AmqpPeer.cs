@@ -37,6 +37,9 @@ public enum AmqpThen
 
     /// <summary>It closes the connection, by a reset where the client has sent more.</summary>
     HangUp,
+
+    /// <summary>It says the same again and again, as fast as the client reads.</summary>
+    SayWithoutEnd,
 }
 
 /// <summary>What a peer says at one point instead of what a broker would: nothing where it is empty.</summary>
@@ -173,7 +176,12 @@ public sealed class AmqpPeer : IAsyncDisposable
         private async Task AnswerAsync(AmqpPoint point, byte[] honest)
         {
             AmqpMove move = moves.TryGetValue(point, out AmqpMove? given) ? given : new AmqpMove(honest);
-            await SayAsync(move.Says);
+            do
+            {
+                await SayAsync(move.Says);
+            }
+            while (move.Then == AmqpThen.SayWithoutEnd);
+
             _goesOn = move.Then == AmqpThen.GoOn;
             if (move.Then == AmqpThen.StopReading)
             {
