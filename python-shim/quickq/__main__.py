@@ -22,8 +22,9 @@ def main(words: "Optional[List[str]]" = None) -> int:
     try:
         line = CommandLine(_decode(sys.argv[1:]) if words is None else words)
         source = _open(line) if line.reads_input(os.isatty(0)) else None
+        target = None if line.skipped is None else _open_skipped(line.skipped, source)
         client = Client(resolve(line.spool), os.environ.get(SOCKET_VARIABLE), line.spool is not None)
-        return run(client, line.command, line.words, source)
+        return run(client, line.command, line.words, source, target)
     except KeyboardInterrupt:
         # Ends as every program does that does not know the signal.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -52,6 +53,33 @@ def _open(line: CommandLine) -> int:
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         raise QuickqError("NotFound", "--file {} is a folder".format(line.file), "name a file")
     return descriptor
+
+
+def _open_skipped(path: str, source: "Optional[int]") -> int:
+    """The file that skipped lines are appended to, opened with the rights of this account; a new one is for this account alone."""
+    if path in ("", "-"):
+        raise QuickqError(
+            "Usage", "--skip-invalid='{}' names no file".format(path), "give a path: --skip-invalid=skipped.ndjson, or ./- for a file of that name")
+    try:
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as failure:
+        fault = "PermissionDenied" if isinstance(failure, PermissionError) else "CannotCreate"
+        raise QuickqError(fault, "cannot open {}: {}".format(path, failure.strerror)) from None
+    if stat.S_ISREG(os.fstat(target).st_mode):
+        if source is not None and os.path.sameopenfile(source, target):
+            raise QuickqError("Usage", "{} is the input itself".format(path), "keep the skipped lines in another file")
+        _end_last_line(path, target)
+    return target
+
+
+def _end_last_line(path: str, target: int) -> None:
+    """An input may lack the end of its last line, and that line may have been kept: the next one must not be joined to it."""
+    try:
+        with open(path, "rb") as kept:
+            if kept.seek(0, os.SEEK_END) and kept.seek(-1, os.SEEK_END) >= 0 and kept.read(1) != b"\n":
+                os.write(target, b"\n")
+    except OSError:
+        pass  # what is there need not be readable
 
 
 def _decode(arguments: "List[str]") -> "List[str]":

@@ -1,4 +1,4 @@
-"""What ``python -m quickq`` is asked to run: which command, which spool, and which file it reads."""
+"""What ``python -m quickq`` is asked to run: which command, which spool, and which files it reads and writes."""
 
 from .errors import QuickqError
 
@@ -31,6 +31,9 @@ class CommandLine:
     (['add', '-t', 'a.b', 'hello'], '/srv/spool.db', False)
     >>> CommandLine(["import", "--file=x"]).words
     ['import', '--file', '-']
+    >>> line = CommandLine(["--lines", "--skip-invalid=bad.ndjson"])
+    >>> line.words, line.skipped
+    (['add', '--lines', '--skip-invalid=-'], 'bad.ndjson')
     >>> CommandLine(["--", "status"]).words
     ['add', '--', 'status']
     """
@@ -39,6 +42,7 @@ class CommandLine:
         self.words = []  # type: List[str]
         self.spool = None  # type: Optional[str]
         self.file = None  # type: Optional[str]
+        self.skipped = None  # type: Optional[str]
         self._plain = []  # type: List[str]
         command = self._read(list(words))
         if command is None and not set(self.words) & {"--help", "-h", "--version"}:
@@ -76,6 +80,10 @@ class CommandLine:
                 else:
                     self.file = value
                     self.words += [name, "-"]
+                continue
+            if name == "--skip-invalid" and equals:
+                self.skipped = value
+                self.words.append("--skip-invalid=-")
                 continue
             if command is None and not self._plain and word in COMMANDS:
                 command = word

@@ -25,13 +25,18 @@ class OutputFailure(Exception):
     """Standard output takes nothing more."""
 
 
-def run(client: "Client", command: "Optional[str]", words: "List[str]", source: "Optional[int]") -> int:
-    """Runs the command and returns its exit code. ``source``: the descriptor that is its standard input, or None for an empty one."""
+def run(client: "Client", command: "Optional[str]", words: "List[str]", source: "Optional[int]", target: "Optional[int]" = None) -> int:
+    """Runs the command and returns its exit code.
+
+    ``source``: the descriptor that is its standard input, or None for an empty one. ``target``: that of a file that it writes, or None.
+    """
     link = client.open(command in _ADDING)
     try:
         request = {"arguments": words, "environment": _environment(), "terminals": [os.isatty(stream) for stream in (0, 1, 2)]}
+        if target is not None:
+            request["file"] = True
         link.greet(json_frame(b"r", request), time.monotonic() + ANSWER)
-        return _Forwarding(client.path, link, source, command in _ADDING).run()
+        return _Forwarding(client.path, link, source, target, command in _ADDING).run()
     except OSError as failure:
         raise SpoolBusy("Busy", "the spool service of {} does not answer: {}".format(client.path, failure), "try later", client.path) from None
     finally:
@@ -41,10 +46,11 @@ def run(client: "Client", command: "Optional[str]", words: "List[str]", source: 
 class _Forwarding:
     """Carries bytes and signals between this process and the command."""
 
-    def __init__(self, path: str, link: "Link", source: "Optional[int]", adds: bool) -> None:
+    def __init__(self, path: str, link: "Link", source: "Optional[int]", target: "Optional[int]", adds: bool) -> None:
         self._path = path
         self._link = link
         self._source = source
+        self._target = target
         self._adds = adds
         self._outgoing = bytearray(b"" if source is not None else frame(b"d", b"\0"))
         self._signalled = False
@@ -82,6 +88,9 @@ class _Forwarding:
             kind, payload = taken
             if kind == b"d" and payload[:1] in (b"\1", b"\2"):
                 self._write(payload[0], payload[1:])
+                continue
+            if kind == b"d" and payload[:1] == b"\3" and self._target is not None:
+                self._keep(self._target, payload[1:])
                 continue
             answer = self._link.parse(kind, payload, b"r")
             if isinstance(answer, QuickqError):
@@ -127,6 +136,16 @@ class _Forwarding:
                 if stream == 1:
                     raise OutputFailure(self._lost(failure, data)) from None
                 return  # nobody reads what went wrong, but the exit code says that something did
+
+    def _keep(self, target: int, data: bytes) -> None:
+        """Writes to the file that the command writes. Where it takes no more the command must not go on."""
+        rest = data
+        while rest:
+            try:
+                rest = rest[os.write(target, rest):]
+            except OSError as failure:
+                raise QuickqError(
+                    "InputOutput", "cannot write the file: {}; stopped".format(failure.strerror), "messages whose ids were printed are stored") from None
 
     def _lost(self, failure: OSError, data: bytes) -> "Optional[str]":
         """What to say when standard output breaks; None where its reader has just had enough, as in ``list | head``."""

@@ -22,7 +22,8 @@ internal sealed class AddCommand
 
         --lines: \n or \r\n ends a line, the last may lack it, empty lines are skipped. Lines are stored as they come in,
         at most 100 ms after they were read; ids come out one a line in the same order. A line that cannot be stored ends
-        the run with its number; all lines before it are stored.
+        the run with its number; all lines before it are stored. With --skip-invalid it is named, passed by, and appended to
+        FILE as it is; the run then ends with 65.
 
         A word that begins with '-' is an option. A message that does goes after '--'.
 
@@ -53,6 +54,7 @@ internal sealed class AddCommand
     private readonly Option _id = Options.Value("--id", "ID", "an id of your own; the same id and content again stores nothing");
     private readonly Option _server = Options.Repeated("--server", "NAME", "only for this server; may be repeated (default: all that take the exchange)");
     private readonly Option _lines = Options.Flag("--lines", "one message a line, stored as they come in");
+    private readonly Option _skipInvalid = Options.OptionalValue("--skip-invalid", "FILE", "with --lines: pass by a line that cannot be stored, keep it in FILE (value only after '=')");
     private readonly Option _wait = Options.OptionalValue("--wait", "30s", "wait until every server has it (value only after '=')");
     private readonly Option _spool = Options.Spool();
 
@@ -65,7 +67,7 @@ internal sealed class AddCommand
             Options =
             {
                 add._file, add._topic, add._ssec, add._exchange, add._metadata, add._header, add._json, add._contentType,
-                add._ttl, add._priority, add._transient, add._id, add._server, add._lines, add._wait, add._spool,
+                add._ttl, add._priority, add._transient, add._id, add._server, add._lines, add._skipInvalid, add._wait, add._spool,
             },
         };
         return new Verb(syntax, Details, add.Run) { RunThroughService = add.RunThroughService, StoresMessages = true };
@@ -91,12 +93,14 @@ internal sealed class AddCommand
         if (typed.Has(_lines))
         {
             var input = PayloadInput.Open(typed.ValueOf(_file), streams);
+            var skipped = SkippedLinesIfWanted(typed, input, streams);
             using var stop = new StopSignal();
             using var lines = open();
-            var intake = new LineIntake(lines, recipe, streams, keepIds: wait is not null);
+            var intake = new LineIntake(lines, recipe, streams, skipped, keepIds: wait is not null);
             intake.Run(input, stop);
             (lines as SpoolWriter)?.CheckpointIfAlone(isLast: true);
-            return wait is { } limit ? waitFor(lines, intake.Ids, limit) : ExitCode.Done;
+            var code = wait is { } limit ? waitFor(lines, intake.Ids, limit) : ExitCode.Done;
+            return code == ExitCode.Done && skipped is { Count: > 0 } ? ExitCode.BadData : code;
         }
 
         var made = recipe.Make(ReadPayload(message, typed, streams));
@@ -128,6 +132,9 @@ internal sealed class AddCommand
         : typed.ValueOf(_topic) is null ? new SsecTopics(streams.Error)
         : throw CommandException.WrongUse("both --topic and --ssec are given", "--ssec makes the topic from the payload; give one of them");
 
+    private SkippedLines? SkippedLinesIfWanted(ParsedArguments typed, Descriptor input, StandardStreams streams) => !typed.Has(_skipInvalid) ? null
+        : new SkippedLines(typed.ValueOf(_skipInvalid) is { } path ? SkippedLinesFile.Open(path, input, streams) : null, streams.Error);
+
     private string? OnlyMessage(ParsedArguments typed)
     {
         var messages = typed.Arguments;
@@ -140,6 +147,13 @@ internal sealed class AddCommand
         if (messages.Count == 1 && typed.ValueOf(_file) is not null)
         {
             throw CommandException.WrongUse("both MESSAGE and --file are given", "give one of them");
+        }
+
+        if (typed.Has(_skipInvalid) && (!typed.Has(_lines) || messages.Count == 1))
+        {
+            throw CommandException.WrongUse(
+                messages.Count == 1 && typed.ValueOf(_skipInvalid) is null ? $"--skip-invalid takes its value after '=': --skip-invalid={messages[0]}" : "--skip-invalid goes with --lines",
+                "lines come from standard input or --file");
         }
 
         if (typed.Has(_lines) && (messages.Count == 1 || typed.ValueOf(_id) is not null))

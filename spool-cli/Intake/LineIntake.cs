@@ -14,19 +14,25 @@ namespace Quickq.SpoolCli.Intake;
 /// line that was taken from the input is lost. A line that cannot be stored ends the intake with its number, the lines
 /// before it stored and printed. SIGTERM and SIGINT end it as the end of the input does, but for an unfinished line,
 /// which may be half a message.</para>
+/// <para>With <paramref name="skipped"/> a line that cannot be stored is passed by instead. What may pass (a full spool, a lock, a broken disk) ends the
+/// intake all the same.</para>
 /// </remarks>
-internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, StandardStreams streams, bool keepIds)
+internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, StandardStreams streams, SkippedLines? skipped, bool keepIds)
 {
     private const int MaxLines = 250, MaxBytes = 1024 * 1024, PauseMilliseconds = 2;
     private static readonly TimeSpan MaxAge = TimeSpan.FromMilliseconds(100);
 
     private readonly LineSplitter _splitter = new();
     private readonly List<OutgoingMessage> _batch = [];
-    private readonly List<long> _lineNumbers = [];
+    private readonly List<TakenLine> _lines = [];
     private readonly List<string> _ids = [];
     private long _firstLineAt;
     private long _batchBytes;
     private long _storedCount;
+    private int _refused;
+
+    /// <summary>Nothing was taken since the last commit.</summary>
+    private bool IsEmpty => _batch.Count == 0 && skipped is not { HasPending: true };
 
     /// <summary>The ids of all messages stored, in order, where they are wanted: an endless input must not fill the memory.</summary>
     public IReadOnlyList<string> Ids => _ids;
@@ -37,7 +43,7 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
         var buffer = new byte[64 * 1024];
         while (!stop.IsRaised)
         {
-            if (!input.WaitReadable(stop.Raised, _batch.Count == 0 ? -1 : PauseMilliseconds))
+            if (!input.WaitReadable(stop.Raised, IsEmpty ? -1 : PauseMilliseconds))
             {
                 Commit();
                 continue;
@@ -48,6 +54,7 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
             {
                 TakeLastLine();
                 Commit();
+                skipped?.Summarize(_storedCount);
                 return;
             }
 
@@ -55,6 +62,7 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
         }
 
         Commit();
+        skipped?.Summarize(_storedCount);
         streams.Error.WriteLine(
             $"quickq-spool: stopped by a signal after line {_splitter.LineNumber}; {_storedCount} messages are stored" +
             (_splitter.HasUnfinishedLine ? "; an unfinished line was not" : ""));
@@ -74,7 +82,7 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
             CommitThenThrow(exception);
         }
 
-        if (_batch.Count >= MaxLines || _batchBytes >= MaxBytes || (_batch.Count > 0 && streams.Clock.GetElapsedTime(_firstLineAt) >= MaxAge))
+        if (_batch.Count + (skipped?.Pending ?? 0) >= MaxLines || _batchBytes >= MaxBytes || (!IsEmpty && streams.Clock.GetElapsedTime(_firstLineAt) >= MaxAge))
         {
             Commit();
         }
@@ -99,11 +107,28 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
             return;
         }
 
-        var message = recipe.Make(line);
-        _firstLineAt = _batch.Count == 0 ? streams.Clock.GetTimestamp() : _firstLineAt;
+        var taken = new TakenLine(_splitter.LineNumber, line, _splitter.LastEnding);
+        OutgoingMessage message;
+        try
+        {
+            message = recipe.Make(line);
+        }
+        catch (CommandException invalid) when (skipped is not null && invalid.Code == ExitCode.BadData)
+        {
+            Count(line.Length);
+            skipped.Add(taken, invalid.Message);
+            return;
+        }
+
+        Count(line.Length);
         _batch.Add(message);
-        _lineNumbers.Add(_splitter.LineNumber);
-        _batchBytes += line.Length;
+        _lines.Add(taken);
+    }
+
+    private void Count(int bytes)
+    {
+        _firstLineAt = IsEmpty ? streams.Clock.GetTimestamp() : _firstLineAt;
+        _batchBytes += bytes;
     }
 
     private void CommitThenThrow(CommandException exception)
@@ -114,62 +139,118 @@ internal sealed class LineIntake(ISpoolProducer spool, MessageRecipe recipe, Sta
 
     private void Commit()
     {
-        if (_batch.Count == 0)
+        if (IsEmpty)
         {
             return;
         }
 
         var stored = new List<string>(_batch.Count);
-        SpoolException? refused = null;
+        CommandException? ended = null;
         try
         {
-            while (stored.Count < _batch.Count)
-            {
-                stored.AddRange(spool.AppendMany(_batch.GetRange(stored.Count, Math.Min(MaxLines, _batch.Count - stored.Count))));
-            }
+            Store(0, _batch.Count, stored);
         }
-        catch (SpoolException exception)
+        catch (CommandException exception)
         {
-            refused = exception;
+            ended = exception;
         }
 
-        if (stored.Count > 0)
-        {
-            Print(stored);
-        }
-
-        if (refused is { Fault: SpoolFault.InvalidMessage or SpoolFault.Full } && _batch.Count > stored.Count + 1)
-        {
-            // All or none: now find the one that is too much, and store what stands before it.
-            CommitOneByOne(stored.Count);
-        }
-        else if (refused is not null)
-        {
-            throw Refused(refused, _lineNumbers[stored.Count]);
-        }
-
+        // The caller begins again at the line that ended the run: what stands behind it is not passed by.
+        var notKept = skipped?.Flush(ended is null ? long.MaxValue : _lines[stored.Count + _refused].Number);
         _batch.Clear();
-        _lineNumbers.Clear();
+        _lines.Clear();
         _batchBytes = 0;
+        _refused = 0;
+        Print(stored);
+        if ((ended ?? notKept) is { } fault)
+        {
+            throw fault;
+        }
     }
 
-    private void CommitOneByOne(int from)
+    /// <summary>Stores a part of the batch in commits of at most <see cref="MaxLines"/>.</summary>
+    private void Store(int from, int to, List<string> stored)
     {
-        for (var i = from; i < _batch.Count; i++)
+        for (var next = from; next < to;)
         {
-            try
+            var end = Math.Min(next + MaxLines, to);
+            var refused = TryStore(next, end, stored);
+            if (refused is { Fault: SpoolFault.InvalidMessage } && skipped is not null)
             {
-                Print([spool.Append(_batch[i])]);
+                StoreWithout(refused, next, end, stored);
             }
-            catch (SpoolException exception)
+            else if (refused is { Fault: SpoolFault.InvalidMessage or SpoolFault.Full } && to - next > 1)
             {
-                throw Refused(exception, _lineNumbers[i]);
+                // All or none: now find the one that is too much, and store what stands before it.
+                StoreOneByOne(next, to, stored);
+                return;
+            }
+            else if (refused is not null)
+            {
+                throw Refused(refused, _lines[next].Number);
+            }
+
+            next = end;
+        }
+    }
+
+    /// <summary>Finds the lines that were refused by halves, so that few of them cost few commits, and passes them by.</summary>
+    private void StoreWithout(SpoolException refused, int from, int to, List<string> stored)
+    {
+        if (to - from == 1)
+        {
+            PassBy(from, refused);
+            return;
+        }
+
+        var middle = from + ((to - from) / 2);
+        Store(from, middle, stored);
+        Store(middle, to, stored);
+    }
+
+    private void StoreOneByOne(int from, int to, List<string> stored)
+    {
+        for (var i = from; i < to; i++)
+        {
+            var refused = TryStore(i, i + 1, stored);
+            if (refused is { Fault: SpoolFault.InvalidMessage } && skipped is not null)
+            {
+                PassBy(i, refused);
+            }
+            else if (refused is not null)
+            {
+                throw Refused(refused, _lines[i].Number);
             }
         }
     }
 
-    private void Print(IReadOnlyList<string> stored)
+    private void PassBy(int index, SpoolException refused)
     {
+        skipped!.Add(_lines[index], refused.Message);
+        _refused++;
+    }
+
+    /// <summary>Stores them in one commit; or says why none of them was stored.</summary>
+    private SpoolException? TryStore(int from, int to, List<string> stored)
+    {
+        try
+        {
+            stored.AddRange(spool.AppendMany(_batch.GetRange(from, to - from)));
+            return null;
+        }
+        catch (SpoolException refused)
+        {
+            return refused;
+        }
+    }
+
+    private void Print(List<string> stored)
+    {
+        if (stored.Count == 0)
+        {
+            return;
+        }
+
         _storedCount += stored.Count;
         if (keepIds)
         {

@@ -13,6 +13,9 @@ internal sealed class LineSplitter
 
     public bool HasUnfinishedLine => _unfinished.WrittenCount > 0;
 
+    /// <summary>What ended the line that was taken last: <c>\n</c>, <c>\r\n</c>, or nothing where the input ended.</summary>
+    public string LastEnding { get; private set; } = "";
+
     /// <summary>Takes the next finished line off <paramref name="bytes"/>; false when the rest is unfinished, and kept.</summary>
     public bool TryTake(ref ReadOnlySpan<byte> bytes, out ReadOnlyMemory<byte> line)
     {
@@ -25,16 +28,17 @@ internal sealed class LineSplitter
             throw CommandException.BadData("the line is longer than 512 MiB", "no RabbitMQ server takes such a message; is the input really lines?");
         }
 
-        line = end < 0 ? default : Take(_unfinished.WrittenSpan is [.. var content, (byte)'\r'] ? content : _unfinished.WrittenSpan);
+        line = end < 0 ? default : _unfinished.WrittenSpan is [.. var content, (byte)'\r'] ? Take(content, "\r\n") : Take(_unfinished.WrittenSpan, "\n");
         return end >= 0;
     }
 
     /// <summary>The last line of the input, which lacks its end; a carriage return there is content.</summary>
-    public ReadOnlyMemory<byte> TakeUnfinished() => Take(_unfinished.WrittenSpan);
+    public ReadOnlyMemory<byte> TakeUnfinished() => Take(_unfinished.WrittenSpan, "");
 
-    private byte[] Take(ReadOnlySpan<byte> content)
+    private byte[] Take(ReadOnlySpan<byte> content, string ending)
     {
         LineNumber++;
+        LastEnding = ending;
         var line = content.ToArray();
         _unfinished.ResetWrittenCount();
         return line;

@@ -21,11 +21,10 @@ internal sealed class CommandProcess : IDisposable
     private readonly Socket _input;
     private int _pid;
 
-    private CommandProcess(Socket input, Socket output, Socket error) => (_input, Output, Error) = (input, output, error);
+    private CommandProcess(Socket[] streams) => (_input, Outputs) = (streams[0], streams[1..]);
 
-    public Socket Output { get; }
-
-    public Socket Error { get; }
+    /// <summary>What the command writes to: standard output and standard error, and the client's file where it has one. The first is the stream 1.</summary>
+    public IReadOnlyList<Socket> Outputs { get; }
 
     /// <summary>The exit code; 128 and the signal when one ended it.</summary>
     public Task<int> Ended => _ended.Task;
@@ -53,8 +52,8 @@ internal sealed class CommandProcess : IDisposable
     /// <exception cref="CommandException">It cannot be started: no memory, no process is left.</exception>
     public static CommandProcess Start(string spoolPath, RunRequest request, uint uid, string name)
     {
-        (Socket ours, int theirs)[] streams = [Pair(), Pair(), Pair()];
-        var process = new CommandProcess(streams[0].ours, streams[1].ours, streams[2].ours);
+        (Socket ours, int theirs)[] streams = [.. Enumerable.Range(0, request.File ? ServedCaller.FileStream + 1 : ServedCaller.FileStream).Select(_ => Pair())];
+        var process = new CommandProcess([.. streams.Select(stream => stream.ours)]);
         string[] arguments = ["quickq-spool", .. request.Arguments];
         string[] environment = [.. EnvironmentOf(spoolPath, request, uid, name)];
         using var started = new ManualResetEventSlim();
@@ -122,8 +121,10 @@ internal sealed class CommandProcess : IDisposable
     public void Dispose()
     {
         _input.Dispose();
-        Output.Dispose();
-        Error.Dispose();
+        foreach (Socket output in Outputs)
+        {
+            output.Dispose();
+        }
     }
 
     private void EndInput()
@@ -165,7 +166,9 @@ internal sealed class CommandProcess : IDisposable
 
     private static (Socket Ours, int Theirs) Pair()
     {
+        // The command gets its end under another number. Where it has that number already, it would be closed.
         (int ours, int theirs) = ServiceProcess.SocketPair();
+        (ours, theirs) = theirs == ServedCaller.FileStream ? (theirs, ours) : (ours, theirs);
         return (new Socket(new SafeSocketHandle(ours, ownsHandle: true)), theirs);
     }
 
@@ -191,6 +194,7 @@ internal sealed class CommandProcess : IDisposable
         yield return $"{Quickq.Spool.SpoolPath.Variable}={spoolPath}";
         yield return string.Create(CultureInfo.InvariantCulture, $"{ServedCaller.CallerVariable}={uid} {name}");
         yield return string.Create(CultureInfo.InvariantCulture, $"{ServiceProcess.ServiceVariable}={Environment.ProcessId}");
+        yield return $"{ServedCaller.FileVariable}={(request.File ? "1" : "")}";
         yield return $"{ServedCaller.TerminalsVariable}={string.Concat((request.Terminals ?? []).Select(isTerminal => isTerminal ? '1' : '0'))}";
     }
 

@@ -74,7 +74,7 @@ internal sealed class CommandRunner(string spoolPath, AccessRules access, Accoun
         using var patience = new InputPatience(
             () => CommandRules.ReadsInput(request.Arguments) && !CommandRules.FollowsInput(request.Arguments) && process.IsWaitingForInput,
             () => End($"no input came for {Duration.Format(InputPatience.Limit)}"), clock);
-        Task output = Task.WhenAll(ForwardAsync(connection, process.Output, 1), ForwardAsync(connection, process.Error, 2));
+        Task output = Task.WhenAll(process.Outputs.Select((stream, index) => ForwardAsync(connection, stream, (byte)(index + 1))));
         try
         {
             ReadAhead next = await FeedAsync(connection, process, patience, Task.WhenAll(output, process.Ended));

@@ -79,6 +79,25 @@ internal sealed class Descriptor(int number, string name)
         }
     }
 
+    /// <summary>Reads at a place of a file; how much was there, less than nothing where it cannot be read.</summary>
+    public unsafe int ReadAt(Span<byte> buffer, long offset)
+    {
+        fixed (byte* start = buffer)
+        {
+            return (int)Native.ReadAt(number, start, buffer.Length, offset);
+        }
+    }
+
+    /// <summary>Lets what was written reach the disk, where it is a file on one.</summary>
+    /// <exception cref="IOException">The disk did not take it.</exception>
+    public void Sync()
+    {
+        if (Native.Sync(number) != 0 && Marshal.GetLastPInvokeError() is Native.Eio or Native.Enospc)
+        {
+            throw new IOException($"{Name}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        }
+    }
+
     /// <summary>Waits until something can be read here or <paramref name="other"/> can; true when here.</summary>
     /// <param name="other">A second descriptor that ends the wait.</param>
     /// <param name="timeoutMilliseconds">How long to wait; -1 without end.</param>

@@ -5,7 +5,7 @@ namespace Quickq.SpoolCli.Streams;
 /// <summary>The calls of the C library that the streams need.</summary>
 internal static partial class Native
 {
-    public const int Eintr = 4, Eagain = 11, Epipe = 32, Ebadf = 9;
+    public const int Eintr = 4, Eagain = 11, Epipe = 32, Ebadf = 9, Eio = 5, Enospc = 28;
     public const int Interrupt = 2, Terminate = 15;
     public const short PollIn = 1, PollOut = 4, PollHungUp = 16;
     private const nuint GetWindowSize = 0x5413;
@@ -21,6 +21,19 @@ internal static partial class Native
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
+
+    /// <summary>Opens a file that may have to be made, with this mode.</summary>
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int OpenNew(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    public static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "pread", SetLastError = true)]
+    public static unsafe partial nint ReadAt(int descriptor, byte* buffer, nint count, long offset);
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    public static partial int Sync(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int Fcntl(int descriptor, int command);

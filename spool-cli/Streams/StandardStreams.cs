@@ -36,6 +36,9 @@ internal sealed class StandardStreams
     /// <summary>Set when the spool service runs this program for somebody else: it opens no path that was typed.</summary>
     public required bool IsServed { get; init; }
 
+    /// <summary>Where a client of the spool service takes the bytes of a file that it has opened itself; null where it has none.</summary>
+    public Descriptor? ClientFile { get; init; }
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>The line that a person types as an answer; empty at the end of input.</summary>
@@ -64,6 +67,7 @@ internal sealed class StandardStreams
             ErrorDescriptor = error,
             ErrorIsTerminal = IsTerminal(2),
             IsServed = served is not null,
+            ClientFile = served is { HasFile: true } ? new Descriptor(ServedCaller.FileStream, "the client's file") : null,
         };
     }
 }

@@ -30,8 +30,15 @@ internal sealed record WaitRequest(IReadOnlyList<string> Ids, JsonElement? Serve
 internal sealed record StatusRequest(IReadOnlyList<string> Ids);
 
 /// <summary>The payload of an <c>r</c> frame.</summary>
+/// <param name="Arguments">The command line, the command's name first.</param>
+/// <param name="Environment">Some of the client's variables.</param>
+/// <param name="Terminals">Which of the client's streams 0, 1 and 2 are terminals.</param>
+/// <param name="File">The client has opened a file that the command writes: it takes the stream 3.</param>
 internal sealed record RunRequest(
-    IReadOnlyList<string> Arguments, IReadOnlyDictionary<string, string>? Environment = null, IReadOnlyList<bool>? Terminals = null);
+    IReadOnlyList<string> Arguments,
+    IReadOnlyDictionary<string, string>? Environment = null,
+    IReadOnlyList<bool>? Terminals = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool File = false);
 
 /// <summary>The answer to <c>r</c>.</summary>
 internal sealed record RunAnswer([property: JsonRequired] int Code);

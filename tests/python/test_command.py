@@ -12,6 +12,11 @@ from quickq.command_line import COMMANDS, CommandLine
 from spools import PACKAGE, ROOT, SpoolTest, command, eventually, pause
 
 
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 class Words(unittest.TestCase):
 
     def test_a_command_is_never_a_message_and_anything_else_is_one(self):
@@ -98,6 +103,31 @@ class Processes(SpoolTest):
             got, out, err = self.run_command(*arguments)
             self.assertEqual(code, got, (arguments, err))
             self.assertIn(says, err)
+
+    def test_skipped_lines_are_kept_by_this_account_byte_for_byte(self):
+        bad = os.path.join(self.folder, "bad")
+        for lines, expected in ((b"[1]\noops\r\n[2]\n[3", b"oops\r\n[3"), (b"[4\n", b"oops\r\n[3\n[4\n")):
+            code, out, err = self.run_command("--lines", "--json", "--skip-invalid=" + bad, stdin=lines)
+            self.assertEqual((65, expected), (code, read(bad)), err)
+            self.assertIn("skipped line", err)
+        self.assertEqual([(b"[1]",), (b"[2]",)], self.rows("SELECT body FROM message ORDER BY seq"))
+        self.assertEqual(0o600, os.stat(bad).st_mode & 0o777)
+        code, out, err = self.run_command("--lines", "--json", "--skip-invalid", stdin=b"[1\n[5]\n")
+        self.assertEqual((65, 1), (code, len(out.split())), err)
+
+    def test_a_file_for_skipped_lines_that_cannot_be_used_is_found_first(self):
+        path = os.path.join(self.folder, "in")
+        with open(path, "wb") as file:
+            file.write(b"x\n")
+        for code, says, value in (
+                (73, "No such file", "/no/such/folder"), (64, "is the input itself", path), (64, "names no file", ""), (64, "names no file", "-")):
+            got, out, err = self.run_command("add", "--lines", "--file", path, "--skip-invalid=" + value)
+            self.assertEqual((code, ""), (got, out), err)
+            self.assertIn(says, err)
+        code, out, err = self.run_command("--lines", "--json", "--skip-invalid=/dev/full", stdin=b"[1]\noops\n")
+        self.assertEqual(74, code, err)
+        self.assertIn("No space left", err)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "bad")))
 
     def test_a_spool_that_is_named_is_used(self):
         other = os.path.join(self.folder, "other")
