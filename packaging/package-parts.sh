@@ -96,10 +96,10 @@ make_rpm() {
 package_python() {
   command -v python3 > /dev/null || fail "python3 is not in PATH" 69
   local programs=()
-  if has_programs "$bin"; then
-    programs=("$bin")
+  if has_programs "$portable"; then
+    programs=("$portable")
   else
-    echo "package.sh: no programs in $bin (packaging/build.sh makes them): without the wheel ssec-quickq-agent" >&2
+    echo "package.sh: no programs in $portable (packaging/build.sh --portable makes them): without the wheel ssec-quickq-agent" >&2
   fi
   rm -f "$dist"/ssec_quickq-*.tar.gz "$dist"/ssec_quickq-*.whl "$dist"/ssec_quickq_agent-*.whl
   python3 packaging/python/wheels.py "$dist" ${programs[@]+"${programs[@]}"} | sed "s|^|$dist/|"

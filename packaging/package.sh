@@ -5,11 +5,11 @@
 #
 #   deb      quickq_VERSION_amd64.deb (Debian 12, Ubuntu 22.04), quickq_VERSION~deb11_amd64.deb (Debian 11)
 #   rpm      quickq-VERSION.x86_64.rpm (Rocky 9), quickq-VERSION.el8.x86_64.rpm (Rocky 8)
-#   python   ssec-quickq: wheel and sdist; ssec-quickq-agent: wheel with the programs, where dist/bin has them
+#   python   ssec-quickq: wheel and sdist; ssec-quickq-agent: wheel with the portable programs (glibc 2.28)
 #   nuget    Quickq.Spool: the library for .NET programs
 #   sbom     quickq-VERSION.cdx.json: what the programs consist of (CycloneDX)
 #
-#   --no-build   deb and rpm take the programs as they are in dist/bin and dist/bin-portable, and make what these allow
+#   --no-build   deb, rpm and python take the programs as they are in dist/bin and dist/bin-portable, and make what these allow
 #   --fast       compresses little: larger files, made in seconds
 #   --output     another folder than dist
 set -euo pipefail
@@ -63,6 +63,8 @@ if wanted deb || wanted rpm; then
     bash packaging/build.sh --portable
   fi
   has_programs "$bin" || has_programs "$portable" || fail "no programs in $bin: run without --no-build"
+elif wanted python && [ $build = yes ]; then
+  bash packaging/build.sh --portable
 fi
 
 mkdir -p "$dist"

@@ -1,6 +1,7 @@
 """Builds the Python packages: python3 packaging/python/wheels.py OUTPUT [FOLDER-OF-PROGRAMS]
 
-The wheel and the sdist of `ssec-quickq`, and, where the programs are given, the wheel of `ssec-quickq-agent` that carries them.
+The wheel and the sdist of `ssec-quickq`, and, where the portable programs are given (`packaging/build.sh --portable`), the wheel of `ssec-quickq-agent` that
+carries them.
 """
 
 import os
@@ -13,6 +14,8 @@ sys.path.insert(0, os.path.join(ROOT, "python-shim"))
 import _backend  # noqa: E402
 
 PROGRAMS = ("quickq-agent", "quickq-spool")
+#: The portable programs need glibc 2.28 (tests/shell/python-packages.sh looks at their symbols) and load the system's SQLite.
+TAG = "py3-none-manylinux_2_28_x86_64"
 SUMMARY = "The Quickq agent and the command quickq-spool: deliver what this machine's programs publish to every RabbitMQ server"
 
 
@@ -22,7 +25,7 @@ def build_agent(output, programs):
     with open(os.path.join(ROOT, "packaging", "python", "README.md"), encoding="utf-8") as text:
         description = text.read()
     wheel = _backend.Wheel(
-        "ssec-quickq-agent", version, "py3-none-linux_x86_64",
+        "ssec-quickq-agent", version, TAG,
         _backend.metadata("ssec-quickq-agent", SUMMARY, description, ["ssec-quickq (=={})".format(version)]))
     with open(os.path.join(ROOT, "packaging", "python", "quickq_agent.py"), "rb") as code:
         wheel.add("quickq_agent/__init__.py", code.read())

@@ -32,7 +32,9 @@ def run(client: "Client", command: "Optional[str]", words: "List[str]", source: 
     """
     link = client.open(command in _ADDING)
     try:
-        request = {"arguments": words, "environment": _environment(), "terminals": [os.isatty(stream) for stream in (0, 1, 2)]}
+        request = {
+            "arguments": words, "environment": _environment(), "terminals": [os.isatty(stream) for stream in (0, 1, 2)],
+        }  # type: Dict[str, Any]
         if target is not None:
             request["file"] = True
         link.greet(json_frame(b"r", request), time.monotonic() + ANSWER)

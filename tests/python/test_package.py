@@ -43,6 +43,16 @@ class Copies(unittest.TestCase):
         self.assertEqual(read(ROOT, "LICENSE"), read(SHIM, "LICENSE"))
 
 
+class Pages(unittest.TestCase):
+
+    def test_no_page_installs_the_package_of_another_project(self):
+        pages = [os.path.join(folder, name) for top in ("docs", "packaging", "python-shim", "spool") for folder, _, names in os.walk(os.path.join(ROOT, top))
+                 for name in names if name.endswith((".md", ".py", ".cfg", ".toml"))]
+        self.assertIn(os.path.join(ROOT, "docs", "python.md"), pages)
+        for page in pages + [os.path.join(ROOT, "README.md"), os.path.join(ROOT, "CONTRIBUTING.md")]:
+            self.assertIsNone(re.search(rb"pip3? install (-\S+ )*['\"]?quickq\b", read(page)), page)
+
+
 class Source(unittest.TestCase):
 
     def test_nothing_in_it_opens_the_spool(self):
