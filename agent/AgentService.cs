@@ -7,6 +7,7 @@ using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
 using Quickq.Agent.Timing;
 using Quickq.Agent.Upkeep;
+using Quickq.Spool;
 using Quickq.Spool.Systemd;
 
 namespace Quickq.Agent;
@@ -43,6 +44,7 @@ internal sealed class AgentService(
 
         // Ready: the spool is open. Registering the servers may have to wait for a full disk, which a restart would not mend.
         notice.Ready();
+        ledger.Post(connection => AgentRecord.Start_NeedsTransaction(connection, AgentCommandLine.Version, Environment.ProcessId, line.ConfigPath, clock.NowMicroseconds()));
         await using CancellationTokenRegistration stops = stoppingToken.Register(notice.Stopping);
         Task watchdogRuns = watchdog.RunAsync(stoppingToken), statusRuns = status.RunAsync(stoppingToken);
         await forwarders.ApplyAsync(settings, stoppingToken, abandon.Token);
@@ -68,7 +70,8 @@ internal sealed class AgentService(
                 if (reload.Next.IsCompleted && !stoppingToken.IsCancellationRequested)
                 {
                     notice.Reloading();
-                    await ReloadAsync(forwarders, upkeep, stoppingToken, abandon.Token);
+                    string? refused = await ReloadAsync(forwarders, upkeep, stoppingToken, abandon.Token);
+                    ledger.Post(connection => AgentRecord.NoteConfiguration_NeedsTransaction(connection, refused));
                     notice.Ready();
                 }
             }
@@ -79,10 +82,12 @@ internal sealed class AgentService(
         }
 
         await Task.WhenAll([upkeepRuns, damageIsWatched, watchdogRuns, statusRuns, .. forwarders.Tasks]);
+        ledger.Post(connection => AgentRecord.Stop_NeedsTransaction(connection, clock.NowMicroseconds()));
         await ledger.StopAsync();
     }
 
-    private async Task ReloadAsync(ForwarderSet forwarders, UpkeepTasks upkeep, CancellationToken stopTaking, CancellationToken abandon)
+    /// <summary>Applies the configuration as it is now; returns why not, where it is refused.</summary>
+    private async Task<string?> ReloadAsync(ForwarderSet forwarders, UpkeepTasks upkeep, CancellationToken stopTaking, CancellationToken abandon)
     {
         await Task.Delay(SettleTime, clock, CancellationToken.None);
         reload.Reset();
@@ -93,20 +98,25 @@ internal sealed class AgentService(
         if (reading.Settings is not { } changed)
         {
             // A mistake while editing must not stop deliveries: what ran goes on.
-            log.ReloadRefused(string.Join("; ", reading.Mistakes));
-            return;
+            return Refuse(string.Join("; ", reading.Mistakes));
         }
 
         if (!string.Equals(changed.Spool.Path, settings.Spool.Path, StringComparison.Ordinal))
         {
-            log.ReloadRefused("spool.path cannot change while the agent runs; restart it");
-            return;
+            return Refuse("spool.path cannot change while the agent runs; restart it");
         }
 
         logging.SetLevel(line.Verbosity ?? changed.LogLevel);
         await forwarders.ApplyAsync(changed, stopTaking, abandon);
         upkeep.Apply(changed.Spool);
         log.Reloaded(line.ConfigPath, changed.Servers.Count);
+        return null;
+    }
+
+    private string Refuse(string why)
+    {
+        log.ReloadRefused(why);
+        return why;
     }
 
     private double NextRandom()

@@ -44,7 +44,7 @@ internal sealed class SpoolFeed : IDisposable
     private const string SelectMarks =
         """
         SELECT paused, rewind, coalesce((SELECT min(message) FROM unassigned WHERE message >= (SELECT value FROM tally WHERE name = 'assigning')), 9223372036854775807),
-            EXISTS (SELECT 1 FROM suspension WHERE server = $server AND next_probe_at = 0)
+            EXISTS (SELECT 1 FROM suspension WHERE server = $server AND next_probe_at = 0) OR EXISTS (SELECT 1 FROM key_suspension WHERE server = $server AND next_probe_at = 0)
         FROM server WHERE id = $server
         """;
 
@@ -312,5 +312,5 @@ internal sealed class SpoolFeed : IDisposable
 /// <param name="Paused">An operator paused it.</param>
 /// <param name="Rewind">The lowest message made pending again since the mark was last taken, or null.</param>
 /// <param name="Barrier">The first message that is to be looked at by the assignment that goes on; beyond every message when none does.</param>
-/// <param name="ProbeWanted">An operator wants a suspended exchange to be probed now.</param>
+/// <param name="ProbeWanted">An operator wants a suspended exchange, or a routing key in trouble, to be probed now.</param>
 internal sealed record FeedMarks(bool Paused, long? Rewind, long Barrier, bool ProbeWanted);

@@ -86,12 +86,17 @@ internal sealed class PublisherSet
     /// <summary>The broker could not answer until now. Any thread.</summary>
     public void ForgiveSilence() => _hanging.Forgive();
 
-    /// <summary>Probes these exchanges now, should they be suspended.</summary>
-    public void ProbeNow(IEnumerable<string> exchanges)
+    /// <summary>Probes these exchanges and routing keys now, should they be suspended.</summary>
+    public void ProbeNow(IEnumerable<string> exchanges, IEnumerable<(string Exchange, string RoutingKey)> keys)
     {
         foreach (string exchange in exchanges)
         {
             For(exchange).Limit.ProbeNow();
+        }
+
+        foreach ((string exchange, string key) in keys)
+        {
+            _keys.Find(exchange, key)?.Limit.ProbeNow();
         }
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Quickq.Agent.Broker;
 using Quickq.Agent.Feed;
+using Quickq.Agent.Ledger;
 using Quickq.Agent.Observability;
 using Quickq.Agent.Settings;
 using Quickq.Spool;
@@ -281,7 +282,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
 
         if (marks.ProbeWanted)
         {
-            publishers.ProbeNow(await TakeProbeWishesAsync());
+            (IReadOnlyList<string> exchanges, IReadOnlyList<(string Exchange, string RoutingKey)> keys) = await TakeProbeWishesAsync();
+            publishers.ProbeNow(exchanges, keys);
         }
 
         ValueTask tending = publishers.TendAsync(connection);
@@ -301,14 +303,8 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     }
 
     /// <summary>What an operator asks for is done once.</summary>
-    private Task<IReadOnlyList<string>> TakeProbeWishesAsync() => parts.Ledger.RunAsync<IReadOnlyList<string>>(connection =>
-    {
-        List<string> wanted = connection.ReadRows(
-            "SELECT exchange FROM suspension WHERE server = $id AND next_probe_at = 0", row => row.GetString(0), ("$id", parts.ServerId));
-        connection.Execute(
-            "UPDATE suspension SET next_probe_at = $now WHERE server = $id AND next_probe_at = 0", ("$id", parts.ServerId), ("$now", parts.Clock.NowMicroseconds()));
-        return wanted;
-    });
+    private Task<(IReadOnlyList<string> Exchanges, IReadOnlyList<(string Exchange, string RoutingKey)> Keys)> TakeProbeWishesAsync() =>
+        parts.Ledger.RunAsync(connection => SuspensionRecord.TakeProbeWishes_NeedsTransaction(connection, parts.ServerId, parts.Clock.NowMicroseconds()));
 
     private void NoteBlocking(BrokerConnection connection)
     {

@@ -66,7 +66,7 @@ internal sealed class Settler(ServerSettings settings, ForwarderParts parts, InF
         Record(new SuspensionRecord(parts.ServerId, exchange, Reason: null, Clock.NowMicroseconds(), NextProbeAt: 0));
     }
 
-    /// <summary>Logs that a routing key is in trouble, and shows it as the server's last error.</summary>
+    /// <summary>Logs and records that a routing key is in trouble, and shows it as the server's last error.</summary>
     /// <param name="key">The key.</param>
     /// <param name="delay">Until its next attempt.</param>
     /// <param name="isNew">It was not in trouble before: worth a line of its own.</param>
@@ -78,16 +78,22 @@ internal sealed class Settler(ServerSettings settings, ForwarderParts parts, InF
         }
 
         parts.Log.NextKeyProbe(settings.Name, key.RoutingKey, key.Exchange, key.Reason, key.Limit.Failures, delay.TotalSeconds);
+        long now = Clock.NowMicroseconds();
+        parts.Ledger.Post(new KeySuspensionRecord(parts.ServerId, key.Exchange, key.RoutingKey, key.Reason, now, now + (delay.Ticks / TimeSpan.TicksPerMicrosecond)).Write_NeedsTransaction);
         if (isNew && (_keyErrorAt == 0 || Clock.GetElapsedTime(_keyErrorAt) >= BetweenErrors))
         {
             _keyErrorAt = Clock.GetTimestamp();
-            var record = new ServerErrorRecord(parts.ServerId, $"routing key '{key.RoutingKey}' of exchange '{key.Exchange}': {key.Reason}", Clock.NowMicroseconds());
+            var record = new ServerErrorRecord(parts.ServerId, $"routing key '{key.RoutingKey}' of exchange '{key.Exchange}': {key.Reason}", now);
             parts.Ledger.Post(record.Write_NeedsTransaction);
         }
     }
 
-    /// <summary>Logs that messages with the key are accepted again.</summary>
-    public void ReportUntroubled(TroubledKey key) => parts.Log.KeyResumed(settings.Name, key.RoutingKey, key.Exchange);
+    /// <summary>Logs and records that messages with the key are accepted again.</summary>
+    public void ReportUntroubled(TroubledKey key)
+    {
+        parts.Log.KeyResumed(settings.Name, key.RoutingKey, key.Exchange);
+        parts.Ledger.Post(new KeySuspensionRecord(parts.ServerId, key.Exchange, key.RoutingKey, Reason: null, Clock.NowMicroseconds(), NextProbeAt: 0).Write_NeedsTransaction);
+    }
 
     /// <summary>Logs that one of several messages made the broker close the channel.</summary>
     public void ReportIsolating(string exchange, string reason) => parts.Log.Isolating(settings.Name, exchange, reason);

@@ -31,13 +31,16 @@ internal static class ServerRegistry
         }
 
         string all = servers.Select(server => server.Name).ToJsonList(), restarted = fresh.ToJsonList();
-        connection.Execute(
-            """
-            DELETE FROM suspension WHERE server IN (
-                SELECT id FROM server WHERE name IN (SELECT value FROM json_each($restarted)) OR name NOT IN (SELECT value FROM json_each($all)))
-            """,
-            ("$restarted", restarted),
-            ("$all", all));
+        foreach (string table in (ReadOnlySpan<string>)["suspension", "key_suspension"])
+        {
+            connection.Execute(
+                $"""
+                DELETE FROM {table} WHERE server IN (
+                    SELECT id FROM server WHERE name IN (SELECT value FROM json_each($restarted)) OR name NOT IN (SELECT value FROM json_each($all)))
+                """,
+                ("$restarted", restarted),
+                ("$all", all));
+        }
 
         connection.Execute(
             """

@@ -15,6 +15,9 @@ namespace Quickq.Agent.Ledger;
 /// </remarks>
 internal sealed class SettlementWriter(RetrySchedule refusals)
 {
+    /// <summary>The reason of a delivery that no queue received.</summary>
+    public const string UnroutedReason = "no queue received it";
+
     private readonly List<long> _delivered = [];
     private readonly StringBuilder _numbers = new();
     private SqliteConnection? _preparedFor;
@@ -32,12 +35,19 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
         Prepare(connection);
         var change = new BacklogChange();
         List<Settlement> delivered = [.. batch.Settlements.Where(settlement => settlement.State is DeliveryState.Delivered)];
+        bool others = delivered.Count < batch.Settlements.Count;
+        if (delivered.Exists(settlement => settlement.Unrouted) && !delivered.TrueForAll(settlement => settlement.Unrouted))
+        {
+            Deliver_NeedsTransaction(batch, delivered.FindAll(settlement => settlement.Unrouted), change);
+            delivered = delivered.FindAll(settlement => !settlement.Unrouted);
+        }
+
         if (delivered.Count > 0)
         {
             Deliver_NeedsTransaction(batch, delivered, change);
         }
 
-        if (delivered.Count < batch.Settlements.Count)
+        if (others)
         {
             foreach (Settlement settlement in batch.Settlements.Where(settlement => settlement.State is not DeliveryState.Delivered))
             {
@@ -54,6 +64,9 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
         return change.Delivered;
     }
 
+    /// <param name="batch">The batch.</param>
+    /// <param name="delivered">Some of it: all unrouted, or none.</param>
+    /// <param name="change">What changes.</param>
     private void Deliver_NeedsTransaction(SettlementBatch batch, List<Settlement> delivered, BacklogChange change)
     {
         _delivered.Clear();
@@ -68,6 +81,7 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
             .Set("$server", batch.Server)
             .Set("$at", delivered[^1].At)
             .Set("$endpoint", batch.Endpoint)
+            .Set("$reason", delivered[0].Unrouted ? UnroutedReason : null)
             .ExecuteNonQuery();
         change.Move(DeliveryState.Pending, DeliveryState.Delivered, rows);
         if (rows < delivered.Count)
@@ -127,7 +141,7 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
             .Set("$attempts", settlement.Attempted ? attempts + 1 : attempts)
             .Set("$at", deferred ? null : settlement.At)
             .Set("$endpoint", batch.Endpoint)
-            .Set("$reason", settlement.Reason)
+            .Set("$reason", settlement.Reason ?? (settlement.Unrouted ? UnroutedReason : null))
             .Set("$next", next)
             .ExecuteNonQuery();
         change.Move(state, settlement.State);
@@ -140,11 +154,11 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
             return;
         }
 
-        const string Deliver = "UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = NULL WHERE ";
+        const string Deliver = "UPDATE delivery SET state = 'delivered', attempts = attempts + 1, settled_at = $at, endpoint = $endpoint, reason = $reason WHERE ";
         _deliverRun = connection.Prepare(
-            Deliver + "server = $server AND message BETWEEN $first AND $last AND state = 'pending'", "$first", "$last", "$server", "$at", "$endpoint");
+            Deliver + "server = $server AND message BETWEEN $first AND $last AND state = 'pending'", "$first", "$last", "$server", "$at", "$endpoint", "$reason");
         _deliverNamed = connection.Prepare(
-            Deliver + "message IN (SELECT value FROM json_each($numbers)) AND server = $server AND state = 'pending'", "$numbers", "$server", "$at", "$endpoint");
+            Deliver + "message IN (SELECT value FROM json_each($numbers)) AND server = $server AND state = 'pending'", "$numbers", "$server", "$at", "$endpoint", "$reason");
         _selectRow = connection.Prepare("SELECT state, attempts FROM delivery WHERE message = $message AND server = $server", "$message", "$server");
         _settle = connection.Prepare(
             """

@@ -23,10 +23,10 @@ internal static partial class ForwardingLog
     [LoggerMessage(108, LogLevel.Information, "{Server}: resumed by an operator")]
     public static partial void Resumed(this ILogger log, string server);
 
-    [LoggerMessage(200, LogLevel.Information, "{Count} messages accepted while no server was known are given to the servers")]
+    [LoggerMessage(200, LogLevel.Information, "{Count} messages that no server was for are looked through: servers came, or take other exchanges")]
     public static partial void Assigning(this ILogger log, long count);
 
-    [LoggerMessage(201, LogLevel.Information, "every message accepted while no server was known is given to the servers")]
+    [LoggerMessage(201, LogLevel.Information, "every message that no server was for is looked through")]
     public static partial void Assigned(this ILogger log);
 
     [LoggerMessage(202, LogLevel.Information, "{Server}: {Count} messages were in flight and are sent again")]

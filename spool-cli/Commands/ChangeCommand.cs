@@ -84,7 +84,7 @@ internal sealed class ChangeCommand
         var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var filter = _filter.Read(typed, streams.Clock, NoLimit);
         var ids = ResolveIds(typed, path, filter);
-        using var spool = SpoolOperator.Open(path);
+        using var spool = SpoolOperator.Open(path, Caller.Of(typed));
         OperatorReport Apply(bool dryRun) => ids.Count > 0 ? spool.Apply(_act, ids, filter.Server, dryRun) : spool.Apply(_act, filter, dryRun);
 
         if (typed.Has(_dryRun))
@@ -137,7 +137,7 @@ internal sealed class ChangeCommand
 
         if (report.Unassigned > 0)
         {
-            output.Write($"{Printable.Count(report.Unassigned, "message has", "messages have")} no delivery yet: no server was configured when it was accepted\n");
+            output.Write($"{Printable.Count(report.Unassigned, "message has", "messages have")} no delivery yet: no server was for it when it was accepted\n");
         }
 
         if (report.Left.Count > 0)

@@ -44,6 +44,12 @@ internal sealed class CheckCommand
     {
         var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var repaired = typed.Has(_repair) ? SpoolRepair.Run(path) : null;
+        if (repaired is not null)
+        {
+            using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+            spool.Record("check --repair", repaired.MessagesSaved);
+        }
+
         var findings = SpoolCheck.Run(path);
         if (typed.Has(_json))
         {

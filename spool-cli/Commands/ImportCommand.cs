@@ -41,10 +41,19 @@ internal sealed class ImportCommand
     {
         var input = PayloadInput.Open(typed.ValueOf(_file), streams);
         using var stop = new StopSignal();
-        using var writer = SpoolWriter.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
+        using var writer = SpoolWriter.Open(path);
         writer.KeepsUnknownServers = true;
         var import = new MessageImport(writer);
-        import.Run(input, stop);
+        try
+        {
+            import.Run(input, stop);
+        }
+        finally
+        {
+            Record(typed, path, import.Stored);
+        }
+
         writer.CheckpointIfAlone(isLast: true);
         streams.Output.Write($"{Printable.Count(import.Stored, "message")} stored, {Printable.Count(import.KnownBefore)} in the spool already\n");
         if (!stop.IsRaised)
@@ -55,5 +64,15 @@ internal sealed class ImportCommand
         streams.Output.Flush();
         streams.Error.WriteLine($"quickq-spool: stopped by a signal after line {import.LineNumber}; repeat the import to go on");
         return ExitCode.TryLater;
+    }
+
+    /// <summary>What a line that cannot be stored leaves behind is a change too.</summary>
+    private static void Record(ParsedArguments typed, string path, long stored)
+    {
+        if (stored > 0)
+        {
+            using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+            spool.Record("import", stored);
+        }
     }
 }

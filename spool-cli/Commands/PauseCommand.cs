@@ -45,7 +45,7 @@ internal sealed class PauseCommand
             ServerNames.Require(reader, server);
         }
 
-        using var spool = SpoolOperator.Open(path);
+        using var spool = SpoolOperator.Open(path, Caller.Of(typed));
         spool.SetPaused(server, _pause);
         return ExitCode.Done;
     }

@@ -39,7 +39,7 @@ internal sealed class PurgeCommand
     {
         var before = Values.Instant("--older-than", typed.ValueOf(_olderThan), streams.Clock)
             ?? throw CommandException.WrongUse("purge needs an age", "quickq-spool purge --older-than 1d; 0s means everything that is settled");
-        using var spool = SpoolOperator.Open(SpoolPath.Resolve(typed.ValueOf(_spool)));
+        using var spool = SpoolOperator.Open(SpoolPath.Resolve(typed.ValueOf(_spool)), Caller.Of(typed));
         if (typed.Has(_dryRun))
         {
             Tell(streams, spool.Purge(before, dryRun: true), dryRun: true);

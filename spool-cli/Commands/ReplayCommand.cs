@@ -48,7 +48,7 @@ internal sealed class ReplayCommand
         var until = Values.Instant("--until", typed.ValueOf(_until), streams.Clock);
         var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var active = IsActive(path, server);
-        using var spool = SpoolOperator.Open(path);
+        using var spool = SpoolOperator.Open(path, Caller.Of(typed));
         ReplayReport Replay(bool dryRun) => spool.Replay(server, since, until, dryRun);
 
         if (typed.Has(_dryRun))

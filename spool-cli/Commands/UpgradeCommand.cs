@@ -33,7 +33,14 @@ internal sealed class UpgradeCommand
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
-        var (before, now) = SpoolUpgrade.Run(SpoolPath.Resolve(typed.ValueOf(_spool)));
+        var path = SpoolPath.Resolve(typed.ValueOf(_spool));
+        var (before, now) = SpoolUpgrade.Run(path);
+        if (before < now)
+        {
+            using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+            spool.Record("upgrade", 1);
+        }
+
         streams.Output.Write(before == now ? FormattableString.Invariant($"the spool has format {now} already\n") : FormattableString.Invariant($"format {before} raised to {now}\n"));
         return ExitCode.Done;
     }

@@ -96,7 +96,7 @@ internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOff
 
         if (overview.Unassigned > 0)
         {
-            yield return ("spool", $"{Printable.Count(overview.Unassigned, "message")} accepted while no server was configured; the agent gives them to its servers when it has some");
+            yield return ("spool", $"{Printable.Count(overview.Unassigned, "message")} for no server of the agent yet, by their exchange or the servers that they name; the agent delivers them when its configuration has one. 'quickq-spool list' marks them unassigned");
         }
     }
 

@@ -14,13 +14,15 @@ internal sealed record WaitAnswer(string Outcome, IReadOnlyList<MessageJson?> Me
 internal sealed record ConnectionsAnswer(AgentJson Agent, IReadOnlyList<ConnectionJson> Servers)
 {
     public static ConnectionsAnswer From(SpoolOverview overview) => new(
-        new AgentJson(overview.AgentPid is not null, overview.AgentPid),
+        AgentJson.From(overview),
         [.. overview.Servers.Select(server => new ConnectionJson(
-            server.Name, server.Active, server.Connection, server.Endpoint, Time.Exact(server.Since), server.LastError))]);
+            server.Name, server.Active, server.Connection, server.Endpoint, Time.Exact(server.Since), server.LastError, server.Hosts,
+            [.. server.Suspensions.Select(SuspensionJson.From)]))]);
 }
 
 /// <summary>One of the member <c>servers</c>.</summary>
-internal sealed record ConnectionJson(string Name, bool Active, string Connection, string? Endpoint, string? Since, string? LastError);
+internal sealed record ConnectionJson(
+    string Name, bool Active, string Connection, string? Endpoint, string? Since, string? LastError, IReadOnlyList<string> Hosts, IReadOnlyList<SuspensionJson> Suspensions);
 
 /// <summary>The generated serializers of the answers that show the spool.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -23,6 +23,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     private readonly Lock _gate = new();
     private readonly AccountQueue<AddRequest> _queue = new();
     private readonly AutoResetEvent _arrived = new(initialState: false);
+    private readonly RefusedAdds _refusals = new(clock);
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _stopping;
     private volatile SpoolException? _trouble;
@@ -202,6 +203,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
     private SpoolWriter Open()
     {
         SpoolWriter writer = SpoolWriter.Open(path);
+        writer.Refusals = _refusals;
         if (writer.KeptLog is { } kept)
         {
             log.KeptWal(kept);
@@ -225,7 +227,9 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
             return; // who has time left waits on
         }
 
-        AnswerAll(taken.Count > 0 ? taken : Take(), _ => Answers.Error(failure));
+        taken = taken.Count > 0 ? taken : Take();
+        _refusals.Count(taken.Sum(request => request.Content.Messages.Count));
+        AnswerAll(taken, _ => Answers.Error(failure));
     }
 
     /// <summary>The next request opens the spool again: it may have been made anew, repaired, mounted.</summary>
@@ -268,6 +272,7 @@ internal sealed class CommitQueue(string path, ServiceLog log, LoopLiveness live
 
         foreach (AddRequest request in refused)
         {
+            _refusals.Count(request.Content.Messages.Count);
             request.Complete(_trouble is { } trouble
                 ? Answers.Error(ExitCode.TryLater, trouble.Fault.ToString(), $"{what}: {trouble.Message}", trouble.Hint)
                 : Answers.Error(ExitCode.TryLater, nameof(SpoolFault.Busy), what, "try later; 'quickq-spool check' looks at the disk"));

@@ -30,6 +30,7 @@ public sealed class SpoolWriter : ISpoolProducer
     {
         _file = file;
         _clock = clock;
+        Refusals = new RefusedAdds(clock);
     }
 
     /// <summary>Opens the spool at <paramref name="path"/>, making it when there is none (its folder must exist).</summary>
@@ -38,6 +39,9 @@ public sealed class SpoolWriter : ISpoolProducer
 
     /// <summary>Also stores messages for servers that the spool never knew: what is imported from elsewhere waits for them.</summary>
     internal bool KeepsUnknownServers { get; set; }
+
+    /// <summary>Counts what it refuses; a service has one for all its writers.</summary>
+    internal RefusedAdds Refusals { get; set; }
 
     internal static SpoolWriter Open(string path, TimeProvider clock) => new(SpoolFile.OpenForWriting(path, create: true), clock);
 
@@ -93,21 +97,26 @@ public sealed class SpoolWriter : ISpoolProducer
     /// <param name="stop">Ends the wait for the lock; a lock that is free is taken all the same.</param>
     /// <exception cref="SpoolException">The spool could not take them; none was stored.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> ended the wait; nothing was stored.</exception>
-    internal void AppendRequests(Func<IReadOnlyList<AppendRequest>> take, CancellationToken stop = default) => _file.Write(connection =>
+    internal void AppendRequests(Func<IReadOnlyList<AppendRequest>> take, CancellationToken stop = default)
     {
-        Prepare_NeedsTransaction(connection);
-        SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
-        SpoolSchema.RequireWritable(connection, _file.Path, limits);
-        SpoolRoom room = SpoolRoom.Read(connection, _file.Path);
-        _knownServers = null;
-        long incoming = 0;
-        foreach (AppendRequest request in take())
+        _file.Write(connection =>
         {
-            incoming += AppendRequest_NeedsTransaction(connection, request, limits, room, incoming);
-        }
+            Prepare_NeedsTransaction(connection);
+            SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
+            SpoolSchema.RequireWritable(connection, _file.Path, limits);
+            SpoolRoom room = SpoolRoom.Read(connection, _file.Path);
+            _knownServers = null;
+            long incoming = 0;
+            foreach (AppendRequest request in take())
+            {
+                incoming += AppendRequest_NeedsTransaction(connection, request, limits, room, incoming);
+            }
 
-        return incoming;
-    }, stop);
+            Refusals.Write_NeedsTransaction(connection, withOthers: incoming > 0);
+            return incoming;
+        }, stop);
+        Refusals.Written();
+    }
 
     /// <summary>Returns the bytes that it added to the spool.</summary>
     private long AppendRequest_NeedsTransaction(SqliteConnection connection, AppendRequest request, SpoolLimits limits, SpoolRoom room, long before)
@@ -138,6 +147,7 @@ public sealed class SpoolWriter : ISpoolProducer
         catch (SpoolException refusal) when (refusal.Fault is SpoolFault.InvalidMessage or SpoolFault.IdConflict or SpoolFault.UnknownServer or SpoolFault.Full)
         {
             request.Refuse(refusal);
+            Refusals.Count(refusal.Fault is SpoolFault.Full ? request.Messages.Count : 0);
         }
         catch (SqliteException failure) when (SqliteFailure.Translate(failure, _file.Path) is { Fault: SpoolFault.InvalidMessage } refusal)
         {

@@ -13,9 +13,14 @@ internal sealed class MessageQuery(SpoolFile file)
     /// <summary>True for the states that have an index of their own.</summary>
     public static bool HasIndex(string state) => state is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held or DeliveryState.Rejected;
 
-    /// <summary>Whether row <c>d</c>, of message <c>m</c> and server <c>s</c>, waits for its exchange: it counts as pending, is shown as deferred, and found as both.</summary>
+    /// <summary>
+    /// Whether row <c>d</c>, of message <c>m</c> and server <c>s</c>, waits for its exchange or its routing key: it counts as pending, is shown as deferred, and found as both.
+    /// </summary>
     public const string IsSuspended =
-        "(d.state = 'pending' AND s.active = 1 AND EXISTS (SELECT 1 FROM suspension AS x WHERE x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange)))";
+        """
+        (d.state = 'pending' AND s.active = 1 AND (EXISTS (SELECT 1 FROM suspension AS x WHERE x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange))
+            OR EXISTS (SELECT 1 FROM key_suspension AS x WHERE x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange) AND x.routing_key = m.routing_key)))
+        """;
 
     /// <summary>Rows <c>d</c>, of message <c>m</c> and server <c>s</c>, in this state, and at this server; in any and at any where it is null.</summary>
     public static string RowCondition(SqliteCommand command, string? state, string? server)
@@ -30,7 +35,7 @@ internal sealed class MessageQuery(SpoolFile file)
     {
         TopicPattern? topic = filter.TopicPattern is null ? null : new TopicPattern(filter.TopicPattern);
         bool indexed = StatesOf(filter) is { Count: > 0 } states && states.All(HasIndex)
-            && !(filter.State is DeliveryState.Deferred && file.Read(connection => connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM suspension)")) != 0);
+            && !(filter.State is DeliveryState.Deferred && file.Read(connection => connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM suspension) OR EXISTS (SELECT 1 FROM key_suspension)")) != 0);
         long upTo = file.Read(connection => connection.ReadNumber("SELECT max(seq) FROM message"));
         int left = filter.Limit;
         while (left > 0 && upTo > 0)

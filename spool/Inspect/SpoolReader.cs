@@ -10,7 +10,8 @@ namespace Quickq.Spool;
 /// <summary>Looks into a spool without changing it; works while the agent runs and while it does not. Belongs to one thread at a time.</summary>
 public sealed class SpoolReader : IDisposable
 {
-    private const long RateIsFreshFor = 10_000_000; // microseconds
+    // In microseconds.
+    private const long RateIsFreshFor = 10_000_000, ErrorIsShownFor = 3_600_000_000;
 
     private readonly SpoolFile _file;
     private readonly TimeProvider _clock;
@@ -39,6 +40,9 @@ public sealed class SpoolReader : IDisposable
             SQLitePCL.raw.sqlite3_libversion().utf8_to_string(), agent, servers, ReadRepair(connection, _file.Path))
         {
             AgentHasRun = servers.Count > 0 || AgentLock.WasEverTaken(_file.Path),
+            Refused = connection.RequireNumber("SELECT value FROM tally WHERE name = 'refused'"),
+            RefusedAt = connection.RequireNumber("SELECT value FROM tally WHERE name = 'refusedAt'") is var refusedAt and > 0 ? SpoolTime.FromMicroseconds(refusedAt) : null,
+            Agent = ReadAgent(connection),
         };
     });
 
@@ -156,6 +160,19 @@ public sealed class SpoolReader : IDisposable
 
     private static bool IsWaiting(DeliveryStatus row) => row.State is DeliveryState.Pending or DeliveryState.Deferred or DeliveryState.Held;
 
+    private static IReadOnlyList<string> HostsOf(string? stored)
+    {
+        try
+        {
+            using System.Text.Json.JsonDocument hosts = System.Text.Json.JsonDocument.Parse(stored ?? "[]");
+            return [.. hosts.RootElement.EnumerateArray().Select(host => host.GetString() ?? "")];
+        }
+        catch (Exception odd) when (odd is System.Text.Json.JsonException or InvalidOperationException)
+        {
+            return []; // another program wrote it
+        }
+    }
+
     private static bool SomeServerLacksIt(SqliteConnection connection, string id) => connection.ReadNumber(
         $"""
         SELECT EXISTS (SELECT 1 FROM message AS m CROSS JOIN server AS s WHERE m.id = $id AND {FanOut.IsFor}
@@ -173,35 +190,44 @@ public sealed class SpoolReader : IDisposable
                    s.pending, s.deferred, s.held, s.rejected, s.delivered, s.expired, s.cancelled, s.unrouted,
                    (SELECT m.created_at FROM message AS m
                     WHERE m.seq = (SELECT min(d.message) FROM delivery AS d WHERE d.server = s.id AND d.state = 'pending')),
-                   s.last_error, s.rate, s.rate_at, s.last_error_at
+                   s.last_error, s.rate, s.rate_at, s.last_error_at, s.recovered_at, s.hosts, s.id
             FROM server AS s ORDER BY s.name
             """;
         var servers = new List<ServerOverview>();
+        ILookup<long, SuspensionStatus> suspensions = ReadSuspensions(connection);
         using SqliteDataReader row = command.ExecuteReader();
         while (row.Read())
         {
             double? rate = agentRuns && row.NumberOrNull(17) is { } rateAt && SpoolTime.Between(rateAt, now) < RateIsFreshFor && !row.IsDBNull(16) ? row.GetDouble(16) : null;
+            bool isOver = row.NumberOrNull(19) is { } recoveredAt && SpoolTime.Between(recoveredAt, now) > ErrorIsShownFor;
             servers.Add(new ServerOverview(
                 row.TextOrNull(0) ?? "", row.RequireNumber(1) != 0, row.RequireNumber(2) != 0,
                 agentRuns ? row.TextOrNull(3) ?? "" : "disconnected", agentRuns ? row.TextOrNull(4) : null, row.TimeOrNull(5),
                 row.RequireNumber(6), row.RequireNumber(7), row.RequireNumber(8), row.RequireNumber(9),
                 row.RequireNumber(10), row.RequireNumber(11), row.RequireNumber(12), row.RequireNumber(13),
-                row.TimeOrNull(14), row.TextOrNull(15), row.TimeOrNull(18), rate is { } number && double.IsFinite(number) ? number : null));
+                row.TimeOrNull(14), isOver ? null : row.TextOrNull(15), isOver ? null : row.TimeOrNull(18), rate is { } number && double.IsFinite(number) ? number : null)
+            {
+                RecoveredAt = row.TimeOrNull(19),
+                Hosts = HostsOf(row.TextOrNull(20)),
+                Suspensions = row.RequireNumber(1) != 0 ? [.. suspensions[row.GetInt64(21)]] : [],
+            });
         }
 
         return servers;
     }
 
-    /// <summary>A pending message whose exchange the server refuses reads as deferred, with the exchange's reason; its row is not rewritten for that.</summary>
+    /// <summary>A pending message whose exchange or routing key the server refuses reads as deferred, with that reason; its row is not rewritten for that.</summary>
     private static MessageStatus? ReadStatus(SqliteConnection connection, long seq)
     {
         using SqliteCommand deliveries = connection.CreateCommand();
         deliveries.CommandText =
             """
-            SELECT s.name, s.active, CASE WHEN x.reason IS NULL THEN d.state ELSE 'deferred' END, d.attempts,
-                   coalesce(d.next_attempt_at, nullif(x.next_probe_at, 0)), d.settled_at, d.endpoint, coalesce(d.reason, x.reason)
+            SELECT s.name, s.active, CASE WHEN coalesce(x.reason, k.reason) IS NULL THEN d.state ELSE 'deferred' END, d.attempts,
+                   coalesce(d.next_attempt_at, nullif(x.next_probe_at, 0), nullif(k.next_probe_at, 0)), d.settled_at, d.endpoint, coalesce(d.reason, x.reason, k.reason)
             FROM delivery AS d JOIN server AS s ON s.id = d.server JOIN message AS m ON m.seq = d.message
             LEFT JOIN suspension AS x ON x.server = d.server AND x.exchange = coalesce(m.exchange, s.exchange) AND d.state = 'pending' AND s.active = 1
+            LEFT JOIN key_suspension AS k ON k.server = d.server AND k.exchange = coalesce(m.exchange, s.exchange) AND k.routing_key = m.routing_key
+                AND d.state = 'pending' AND s.active = 1
             WHERE d.message = $seq ORDER BY s.name
             """;
         deliveries.Parameters.AddWithValue("$seq", seq);
@@ -229,6 +255,20 @@ public sealed class SpoolReader : IDisposable
             }
             : null;
     }
+
+    private static PastAgent? ReadAgent(SqliteConnection connection) => connection.ReadRows(
+        "SELECT version, pid, since, predecessor, stopped_at, config_path, config_error FROM agent",
+        static row => new PastAgent(row.TextOrNull(0) ?? "", row.NumberOrNull(1) ?? 0, row.TimeOrNull(2) ?? DateTimeOffset.UnixEpoch, row.TextOrNull(3), row.TimeOrNull(4), row.TextOrNull(5), row.TextOrNull(6)))
+        .FirstOrDefault();
+
+    private static ILookup<long, SuspensionStatus> ReadSuspensions(SqliteConnection connection) => connection.ReadRows(
+        """
+        SELECT server, exchange, NULL AS routing_key, reason, since, next_probe_at FROM suspension
+        UNION ALL SELECT server, exchange, routing_key, reason, since, next_probe_at FROM key_suspension ORDER BY server, exchange, routing_key
+        """,
+        static row => (Server: row.GetInt64(0), Status: new SuspensionStatus(
+            row.TextOrNull(1) ?? "", row.TextOrNull(2), row.TextOrNull(3) ?? "", row.TimeOrNull(4) ?? DateTimeOffset.UnixEpoch, row.TimeOrNull(5) ?? DateTimeOffset.UnixEpoch)))
+        .ToLookup(row => row.Server, row => row.Status);
 
     private static PastRepair? ReadRepair(SqliteConnection connection, string path)
     {

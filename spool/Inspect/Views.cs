@@ -4,7 +4,7 @@ namespace Quickq.Spool;
 /// <param name="Path">The spool, symbolic links followed.</param>
 /// <param name="Messages">Messages in it, settled ones that are still retained included.</param>
 /// <param name="Bytes">Bytes of live pages.</param>
-/// <param name="Unassigned">Messages accepted while no server was known.</param>
+/// <param name="Unassigned">Messages that are for no server yet.</param>
 /// <param name="Sqlite">Version of the SQLite in use.</param>
 /// <param name="AgentPid">Process id of the running agent, or null.</param>
 /// <param name="Servers">All servers ever known, by name.</param>
@@ -14,7 +14,34 @@ public sealed record SpoolOverview(
 {
     /// <summary>Whether an agent has ever run on this spool.</summary>
     public bool AgentHasRun { get; init; }
+
+    /// <summary>Messages that the spool refused since it was made, because it was full or could not be written: at least so many.</summary>
+    public long Refused { get; init; }
+
+    /// <summary>When it refused one last; null when it never did.</summary>
+    public DateTimeOffset? RefusedAt { get; init; }
+
+    /// <summary>What the agent that runs, or ran last, said of itself; null when none did.</summary>
+    public PastAgent? Agent { get; init; }
 }
+
+/// <summary>What an agent says of itself.</summary>
+/// <param name="Version">Its version.</param>
+/// <param name="Pid">Its process.</param>
+/// <param name="Since">When it started.</param>
+/// <param name="Predecessor">How the agent before it ended: <c>stopped</c>, or <c>killed</c> (a crash, a power cut); null when there was none.</param>
+/// <param name="StoppedAt">When it ended by itself; null while it runs, and when it was killed.</param>
+/// <param name="ConfigPath">Its configuration.</param>
+/// <param name="ConfigError">Why the configuration was refused when it was read last; the one before it is in force. Null: it is in force.</param>
+public sealed record PastAgent(string Version, long Pid, DateTimeOffset Since, string? Predecessor, DateTimeOffset? StoppedAt, string? ConfigPath, string? ConfigError);
+
+/// <summary>An exchange, or a routing key of one, that a server refuses just now.</summary>
+/// <param name="Exchange">The exchange.</param>
+/// <param name="RoutingKey">The routing key; null for the whole exchange.</param>
+/// <param name="Reason">Why, in the broker's words where it gave some.</param>
+/// <param name="Since">Since when.</param>
+/// <param name="NextAttemptAt">When it is tried again.</param>
+public sealed record SuspensionStatus(string Exchange, string? RoutingKey, string Reason, DateTimeOffset Since, DateTimeOffset NextAttemptAt);
 
 /// <summary>The repair of a damaged spool, as <c>status</c> tells of it until somebody has removed the damaged files.</summary>
 /// <param name="At">When.</param>
@@ -45,7 +72,17 @@ public sealed record PastRepair(DateTimeOffset At, long MessagesSaved, long Mess
 public sealed record ServerOverview(
     string Name, bool Active, bool Paused, string Connection, string? Endpoint, DateTimeOffset? Since,
     long Pending, long Deferred, long Held, long Rejected, long Delivered, long Expired, long Cancelled, long Unrouted,
-    DateTimeOffset? OldestPendingAt, string? LastError, DateTimeOffset? LastErrorAt, double? RatePerSecond);
+    DateTimeOffset? OldestPendingAt, string? LastError, DateTimeOffset? LastErrorAt, double? RatePerSecond)
+{
+    /// <summary>Since when what <see cref="LastError"/> says is over; an hour later that is null too. Null while it goes on.</summary>
+    public DateTimeOffset? RecoveredAt { get; init; }
+
+    /// <summary>The configured hosts, each with its port.</summary>
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>The exchanges and routing keys that it refuses just now.</summary>
+    public IReadOnlyList<SuspensionStatus> Suspensions { get; init; } = [];
+}
 
 /// <summary>One message and what became of it at each server.</summary>
 public sealed record MessageStatus(

@@ -22,16 +22,32 @@ public sealed class SpoolOperator : IDisposable
 
     private readonly SpoolFile _file;
     private readonly TimeProvider _clock;
+    private readonly OperationSource _source;
 
-    private SpoolOperator(SpoolFile file, TimeProvider clock)
+    private SpoolOperator(SpoolFile file, OperationSource source, TimeProvider clock)
     {
         _file = file;
+        _source = source;
         _clock = clock;
     }
 
     /// <summary>Opens an existing spool.</summary>
+    /// <param name="path">The spool.</param>
+    /// <param name="source">Who asks, for the record; null: the account of this process.</param>
     /// <exception cref="SpoolException">There is none, it is not a spool, no permission.</exception>
-    public static SpoolOperator Open(string path) => new(SpoolFile.OpenForWriting(path, create: false), TimeProvider.System);
+    public static SpoolOperator Open(string path, OperationSource? source = null) =>
+        new(SpoolFile.OpenForWriting(path, create: false), source ?? OperationSource.OfProcess(), TimeProvider.System);
+
+    /// <summary>Records a change that was made by other means (an import, a repair), with the number that it reports.</summary>
+    public void Record(string command, long count)
+    {
+        OperationRecord record = NewRecord(command);
+        RunStep(connection =>
+        {
+            record.Add_NeedsTransaction(connection, count);
+            return true;
+        });
+    }
 
     /// <summary>Does <paramref name="act"/> to the messages with these ids, at one server or at all.</summary>
     /// <param name="act">What to do.</param>
@@ -62,11 +78,16 @@ public sealed class SpoolOperator : IDisposable
     }
 
     /// <summary>Stops or starts forwarding to a server, across restarts of the agent. False when there is no such server.</summary>
-    public bool SetPaused(string server, bool paused) => RunStep(connection =>
+    public bool SetPaused(string server, bool paused)
     {
-        using SqliteCommand update = connection.Prepare("UPDATE server SET paused = $paused WHERE name = $name", "$paused", "$name");
-        return update.Set("$paused", paused ? 1 : 0).Set("$name", server).ExecuteNonQuery() == 1;
-    });
+        OperationRecord record = NewRecord(paused ? "pause" : "resume");
+        return RunStep(connection =>
+        {
+            record.Add_NeedsTransaction(connection, connection.Execute(
+                "UPDATE server SET paused = $paused WHERE name = $name AND paused <> $paused", ("$paused", paused ? 1 : 0), ("$name", server)));
+            return connection.ReadNumber("SELECT EXISTS (SELECT 1 FROM server WHERE name = $name)", ("$name", server)) == 1;
+        });
+    }
 
     /// <summary>Makes delivered messages that are still in the spool due again at one server, and those that it has no row for because it came later.</summary>
     /// <param name="server">The server's name; it must be known.</param>
@@ -75,6 +96,7 @@ public sealed class SpoolOperator : IDisposable
     /// <param name="dryRun">Only count.</param>
     public ReplayReport Replay(string server, DateTimeOffset? since, DateTimeOffset? until, bool dryRun)
     {
+        OperationRecord record = NewRecord("replay");
         var replay = new DeliveryReplay(_file.Read(connection => FindServer(connection, server)), since, until, _clock.NowMicroseconds());
         int again = 0, created = 0, expired = 0;
         for (long? after = 0; after is { } position;)
@@ -85,7 +107,12 @@ public sealed class SpoolOperator : IDisposable
             {
                 (int Again, int Created) done = dryRun
                     ? (chunk.Count(candidate => !candidate.IsMissing), chunk.Count(candidate => candidate.IsMissing))
-                    : RunStep(connection => replay.Write_NeedsTransaction(connection, chunk));
+                    : RunStep(connection =>
+                    {
+                        (int Again, int Created) written = replay.Write_NeedsTransaction(connection, chunk);
+                        record.Add_NeedsTransaction(connection, written.Again + written.Created);
+                        return written;
+                    });
                 again += done.Again;
                 created += done.Created;
             }
@@ -99,13 +126,14 @@ public sealed class SpoolOperator : IDisposable
     /// <param name="dryRun">Only count.</param>
     public PurgeReport Purge(DateTimeOffset settledBefore, bool dryRun)
     {
+        OperationRecord record = NewRecord("purge");
         long before = SpoolTime.ToMicroseconds(settledBefore);
         long removed = 0;
         for (var page = new ReapPage([], Next: 0, IsLast: false); !page.IsLast;)
         {
             long after = page.Next;
             page = _file.Read(connection => SettledMessageReaper.FindSome(connection, after, before));
-            removed += dryRun ? page.Messages.Count : RemoveAll(page.Messages);
+            removed += dryRun ? page.Messages.Count : RemoveAll(page.Messages, record);
         }
 
         long size = _file.Read(connection => connection.ReadNumber("PRAGMA page_size"));
@@ -123,13 +151,20 @@ public sealed class SpoolOperator : IDisposable
     /// <summary>Closes the spool.</summary>
     public void Dispose() => _file.Dispose();
 
-    private long RemoveAll(IReadOnlyList<long> messages)
+    private OperationRecord NewRecord(string command) => new(_source, command, _clock);
+
+    private long RemoveAll(IReadOnlyList<long> messages, OperationRecord record)
     {
         long removed = 0;
         for (int done = 0; done < messages.Count;)
         {
             long[] rest = [.. messages.Skip(done)];
-            ReapStep step = RunStep(connection => SettledMessageReaper.Remove_NeedsTransaction(connection, rest));
+            ReapStep step = RunStep(connection =>
+            {
+                ReapStep reaped = SettledMessageReaper.Remove_NeedsTransaction(connection, rest);
+                record.Add_NeedsTransaction(connection, reaped.Removed);
+                return reaped;
+            });
             removed += step.Removed;
             done += step.Done;
         }
@@ -139,6 +174,7 @@ public sealed class SpoolOperator : IDisposable
 
     private OperatorReport Apply(OperatorAct act, List<long> numbers, string? server, string? state, bool dryRun, bool tellLeft)
     {
+        OperationRecord record = NewRecord(act.Name);
         int messages = 0, changed = 0, probed = 0, unassigned = 0;
         var left = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (long[] chunk in numbers.Chunk(StepSize))
@@ -151,6 +187,7 @@ public sealed class SpoolOperator : IDisposable
                 {
                     Step now = ReadStep(connection, act, chunk, server, state);
                     Write_NeedsTransaction(connection, act, now);
+                    record.Add_NeedsTransaction(connection, now.Rows.Count + now.Probes.Count);
                     return now;
                 });
             }
@@ -246,13 +283,15 @@ public sealed class SpoolOperator : IDisposable
 
     private static void Probe_NeedsTransaction(SqliteConnection connection, Row row)
     {
-        using SqliteCommand probe = connection.Prepare(
-            """
-            UPDATE suspension SET next_probe_at = 0 WHERE server = $server AND next_probe_at <> 0
-              AND exchange = (SELECT coalesce(m.exchange, s.exchange) FROM message AS m, server AS s WHERE m.seq = $message AND s.id = $server)
+        const string Exchange = "exchange = (SELECT coalesce(m.exchange, s.exchange) FROM message AS m, server AS s WHERE m.seq = $message AND s.id = $server)";
+        connection.Execute(
+            $"UPDATE suspension SET next_probe_at = 0 WHERE server = $server AND next_probe_at <> 0 AND {Exchange}", ("$server", row.Server), ("$message", row.Message));
+        connection.Execute(
+            $"""
+            UPDATE key_suspension SET next_probe_at = 0 WHERE server = $server AND next_probe_at <> 0 AND {Exchange}
+                AND routing_key = (SELECT routing_key FROM message WHERE seq = $message)
             """,
-            "$server", "$message");
-        probe.Set("$server", row.Server).Set("$message", row.Message).ExecuteNonQuery();
+            ("$server", row.Server), ("$message", row.Message));
     }
 
     private static List<Row> ReadRows(SqliteConnection connection, long[] numbers, string? server, string? state)

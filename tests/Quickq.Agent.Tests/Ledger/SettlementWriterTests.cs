@@ -34,6 +34,19 @@ public sealed class SettlementWriterTests : IDisposable
         RequireCountersToMatchRows();
     }
 
+    [Fact]
+    public void What_no_queue_received_says_so_also_when_an_operator_held_it_meanwhile()
+    {
+        _spool.Execute("UPDATE delivery SET state = 'held' WHERE message = 4 AND server = 1; UPDATE server SET pending = pending - 1, held = held + 1 WHERE id = 1");
+
+        Write([.. Enumerable.Range(2, 5).Select(seq => new Settlement(seq, "delivered", Now, Unrouted: seq is 3 or 4))]);
+
+        Assert.Equal([3, 4], _spool.Query<int>("SELECT message FROM delivery WHERE server = 1 AND state = 'delivered' AND reason = 'no queue received it'"));
+        Assert.Equal([2, 5, 6], _spool.Query<int>("SELECT message FROM delivery WHERE server = 1 AND state = 'delivered' AND reason IS NULL"));
+        Assert.Equal([4, 5, 2], Counters("pending", "delivered", "unrouted"));
+        RequireCountersToMatchRows();
+    }
+
     [Theory]
     [InlineData(new long[] { 2, 3, 4 }, new long[] { 2, 3, 4 })]
     [InlineData(new long[] { 4, 2, 3 }, new long[] { 2, 3, 4 })]
@@ -75,7 +88,7 @@ public sealed class SettlementWriterTests : IDisposable
     }
 
     [Fact]
-    public void A_deferred_message_waits_longer_after_each_refusal()
+    public async Task A_deferred_message_waits_longer_after_each_refusal()
     {
         var delays = new List<long>();
         for (int i = 0; i < 3; i++)
@@ -87,7 +100,7 @@ public sealed class SettlementWriterTests : IDisposable
 
         Assert.Equal([1, 2, 4], delays.Select(delay => Math.Round(delay / 1e6)));
         Assert.Equal(4, _spool.Value<int>("SELECT rewind FROM server WHERE id = 1"));
-        Assert.True(_writer.Deferred.Next.IsCompleted);
+        await _writer.Deferred.Next.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
     }
 
     [Fact]

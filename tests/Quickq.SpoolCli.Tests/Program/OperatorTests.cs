@@ -95,7 +95,7 @@ public sealed class OperatorTests : IDisposable
     public async Task A_message_accepted_before_any_server_was_known_is_told_of()
     {
         (await _quickq.RunAsync("add", "--id", "early", "x")).MustSucceed();
-        Assert.Equal("nothing to cancel\n1 message has no delivery yet: no server was configured when it was accepted\n", await SayAsync("cancel", "early"));
+        Assert.Equal("nothing to cancel\n1 message has no delivery yet: no server was for it when it was accepted\n", await SayAsync("cancel", "early"));
     }
 
     [Theory(Timeout = 60_000)]

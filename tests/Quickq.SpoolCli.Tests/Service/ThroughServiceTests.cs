@@ -62,6 +62,8 @@ public sealed class ThroughServiceTests : IAsyncLifetime
     [InlineData("replay --server mq1 --dry-run")]
     [InlineData("pause mq1")]
     [InlineData("pause nowhere")]
+    [InlineData("add --server nowhere x")]
+    [InlineData("upgrade")]
     [InlineData("purge --older-than 1d --dry-run")]
     [InlineData("list --lmit 1")]
     [InlineData("stauts")]
@@ -84,6 +86,9 @@ public sealed class ThroughServiceTests : IAsyncLifetime
         Assert.Equal("2 deliveries of 1 message are now held\n", held.Stdout);
         CommandResult released = (await _shared.RunAsync(SharedSpool.Owner, "--direct", "release", "m2")).MustSucceed();
         Assert.Equal("2 deliveries of 1 message are now pending\n", released.Stdout);
+        Assert.Equal(
+            [$"{SharedSpool.Operator.User} hold m2 2", $"{SharedSpool.Owner.User} release m2 2"],
+            _shared.Spool.Query<string>("SELECT uid || ' ' || command || ' ' || filter || ' ' || count FROM operation ORDER BY id"));
     }
 
     [Fact(Timeout = 120_000)]
