@@ -22,8 +22,9 @@ def main(words: "Optional[List[str]]" = None) -> int:
     try:
         line = CommandLine(_decode(sys.argv[1:]) if words is None else words)
         source = _open(line) if line.reads_input(os.isatty(0)) else None
-        target = None if line.skipped is None else _open_skipped(line.skipped, source)
-        client = Client(resolve(line.spool), os.environ.get(SOCKET_VARIABLE), line.spool is not None)
+        spool = resolve(line.spool)
+        target = None if line.skipped is None else _open_skipped(line.skipped, source, spool)
+        client = Client(spool, os.environ.get(SOCKET_VARIABLE), line.spool is not None)
         return run(client, line.command, line.words, source, target)
     except KeyboardInterrupt:
         # Ends as every program does that does not know the signal.
@@ -55,11 +56,14 @@ def _open(line: CommandLine) -> int:
     return descriptor
 
 
-def _open_skipped(path: str, source: "Optional[int]") -> int:
+def _open_skipped(path: str, source: "Optional[int]", spool: str) -> int:
     """The file that skipped lines are appended to, opened with the rights of this account; a new one is for this account alone."""
     if path in ("", "-"):
         raise QuickqError(
             "Usage", "--skip-invalid='{}' names no file".format(path), "give a path: --skip-invalid=skipped.ndjson, or ./- for a file of that name")
+    for ending in ("", "-wal", "-shm", ".lock"):
+        if os.path.abspath(path) == spool + ending or (os.path.exists(path) and os.path.exists(spool + ending) and os.path.samefile(path, spool + ending)):
+            raise QuickqError("Usage", "{} belongs to the spool".format(path), "keep the skipped lines in another file")
     try:
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as failure:

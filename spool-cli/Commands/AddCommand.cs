@@ -133,7 +133,7 @@ internal sealed class AddCommand
         : throw CommandException.WrongUse("both --topic and --ssec are given", "--ssec makes the topic from the payload; give one of them");
 
     private SkippedLines? SkippedLinesIfWanted(ParsedArguments typed, Descriptor input, StandardStreams streams) => !typed.Has(_skipInvalid) ? null
-        : new SkippedLines(typed.ValueOf(_skipInvalid) is { } path ? SkippedLinesFile.Open(path, input, streams) : null, streams.Error);
+        : new SkippedLines(typed.ValueOf(_skipInvalid) is { } path ? SkippedLinesFile.Open(path, input, SpoolPath.Resolve(typed.ValueOf(_spool)), streams) : null, streams.Error);
 
     private string? OnlyMessage(ParsedArguments typed)
     {

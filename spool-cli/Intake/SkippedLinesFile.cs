@@ -11,13 +11,15 @@ internal static class SkippedLinesFile
     /// <summary>The value with which a client of the spool service says that it has opened the file itself.</summary>
     public const string OfClient = "-";
 
+    private static readonly string[] FilesOfSpool = ["", "-wal", "-shm", ".lock"];
     private const int WriteOnly = 1, Create = 0x40, Append = 0x400, CloseOnExec = 0x80000, OwnerOnly = 0b110_000_000;
     private const int NotPermitted = 1, AccessDenied = 13;
 
     /// <param name="path">The value of the option.</param>
     /// <param name="input">Where the lines come from: it must be another file.</param>
+    /// <param name="spoolPath">Where the messages go: it must be another file.</param>
     /// <param name="streams">The streams of the program.</param>
-    public static Descriptor Open(string path, Descriptor input, StandardStreams streams)
+    public static Descriptor Open(string path, Descriptor input, string spoolPath, StandardStreams streams)
     {
         if (streams.IsServed)
         {
@@ -28,6 +30,11 @@ internal static class SkippedLinesFile
         if (path is "" or OfClient)
         {
             throw CommandException.WrongUse($"--skip-invalid='{path}' names no file", "give a path: --skip-invalid=skipped.ndjson, or ./- for a file of that name");
+        }
+
+        if (Array.Exists(FilesOfSpool, ending => IsSame(path, spoolPath + ending)))
+        {
+            throw CommandException.WrongUse($"{path} belongs to the spool", "keep the skipped lines in another file");
         }
 
         var number = Native.OpenNew(path, WriteOnly | Create | Append | CloseOnExec, OwnerOnly);
@@ -50,6 +57,10 @@ internal static class SkippedLinesFile
 
         return file;
     }
+
+    /// <summary>Whether both name one file, there or not.</summary>
+    private static bool IsSame(string path, string other) => string.Equals(Path.GetFullPath(path), Path.GetFullPath(other), StringComparison.Ordinal)
+        || (FileStatus.Find(path, out _) is { } one && FileStatus.Find(other, out _) is { } two && one.Identity == two.Identity);
 
     /// <summary>An input may lack the end of its last line, and that line may have been kept: the next one must not be joined to it.</summary>
     private static void EndLastLine(Descriptor file, string path, long size)

@@ -120,7 +120,8 @@ class Processes(SpoolTest):
         with open(path, "wb") as file:
             file.write(b"x\n")
         for code, says, value in (
-                (73, "No such file", "/no/such/folder"), (64, "is the input itself", path), (64, "names no file", ""), (64, "names no file", "-")):
+                (73, "No such file", "/no/such/folder"), (64, "is the input itself", path), (64, "belongs to the spool", self.path),
+                (64, "belongs to the spool", self.path + ".lock"), (64, "names no file", ""), (64, "names no file", "-")):
             got, out, err = self.run_command("add", "--lines", "--file", path, "--skip-invalid=" + value)
             self.assertEqual((code, ""), (got, out), err)
             self.assertIn(says, err)

@@ -88,6 +88,8 @@ public sealed class SkipInvalidTests : IDisposable
     [InlineData("add --lines --skip-invalid=. < in", 73, "cannot open .: Is a directory")]
     [InlineData("add --lines --skip-invalid=in < in", 64, "in is the input itself")]
     [InlineData("add --lines --skip-invalid=in --file in", 64, "in is the input itself")]
+    [InlineData("add --lines --skip-invalid=$QUICKQ_SPOOL < in", 64, "belongs to the spool")]
+    [InlineData("add --lines --skip-invalid=../$(basename $FOLDER)/$(basename $QUICKQ_SPOOL)-wal < in", 64, "belongs to the spool")]
     [InlineData("add --lines --skip-invalid= < in", 64, "names no file")]
     [InlineData("add --lines --skip-invalid=- < in", 64, "names no file")]
     [InlineData("add --lines --skip-invalid bad < in", 64, "--skip-invalid takes its value after '=': --skip-invalid=bad")]
