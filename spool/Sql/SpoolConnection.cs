@@ -147,6 +147,7 @@ internal sealed class SpoolConnection : SqliteConnection
     /// <summary>A connection with the settings of every Quickq program, to a file that is known to exist.</summary>
     public static SqliteConnection Connect(string path)
     {
+        SystemSqlite.RequireFound(path);
         var connection = new SpoolConnection(path);
         try
         {

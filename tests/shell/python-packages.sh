@@ -151,6 +151,18 @@ else
   [ ! -s "$work/log" ]
   report "the programs of ssec-quickq-agent need glibc 2.28 at most, and no library but the system's basic ones" $?
 
+  # A wheel cannot depend on a library of the system. An empty file stands in for the library in a mount namespace of its own.
+  if unshare -m true 2> "$work/log"; then
+    unshare -m bash -c '
+      ldconfig -p | sed -n "s/.*libsqlite3.so.0 .*=> //p" | while read -r library; do mount --bind /dev/null "$library"; done
+      mkdir -m 700 "$2"
+      ! "$1/quickq-spool" --spool "$2/spool.db" add x' - "$PWD/$programs" "$work/without" > "$work/log" 2>&1 \
+      && grep -q "the system has no SQLite.*apt-get install libsqlite3-0" "$work/log" && [ "$(wc -l < "$work/log")" = 1 ]
+    report "without SQLite the programs say what to install" $?
+  else
+    skip "without SQLite the programs say what to install" "mounting needs root"
+  fi
+
   {
     "$newest" -m venv "$work/venv" \
       && "$work/venv/bin/python" -m pip install --no-index --disable-pip-version-check --find-links "$work/one" "ssec-quickq[agent]" \
