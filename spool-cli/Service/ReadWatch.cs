@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Quickq.Spool.Files;
 using Quickq.SpoolCli.Streams;
 
 namespace Quickq.SpoolCli.Service;
@@ -17,11 +18,20 @@ internal sealed class ReadWatch
     private const int LingerMilliseconds = 5;
 
     private readonly ConcurrentDictionary<long, Subject> _subjects = new();
-    private readonly int _epoll = ServiceNative.EpollCreate(ServiceNative.CloseOnExec) is >= 0 and var made ? made : throw new Win32Exception(Marshal.GetLastPInvokeError());
+    private readonly EventPoll _poll = new();
     private long _lastNumber;
     private int _lingering;
 
-    public ReadWatch() => new Thread(Run) { Name = "spool connections", IsBackground = true }.Start();
+    /// <exception cref="Win32Exception">The kernel gives no descriptor for it.</exception>
+    public ReadWatch()
+    {
+        if (!_poll.IsOpen)
+        {
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
+
+        new Thread(Run) { Name = "spool connections", IsBackground = true }.Start();
+    }
 
     /// <summary>Watches a socket; to be disposed of before that is closed.</summary>
     public Subject Watch(Socket socket)
@@ -31,15 +41,14 @@ internal sealed class ReadWatch
         return subject;
     }
 
-    private unsafe void Run()
+    private void Run()
     {
-        ServiceNative.EpollEvent* events = stackalloc ServiceNative.EpollEvent[64];
+        Span<long> ready = stackalloc long[64];
         while (true)
         {
-            int count = ServiceNative.EpollWait(_epoll, events, 64, -1); // fails only when a signal interrupts it
-            for (int i = 0; i < count; i++)
+            foreach (long number in ready[.._poll.Wait(ready, milliseconds: -1)])
             {
-                if (_subjects.TryGetValue(events[i].Number, out Subject? subject))
+                if (_subjects.TryGetValue(number, out Subject? subject))
                 {
                     subject.Notify();
                 }
@@ -71,8 +80,7 @@ internal sealed class ReadWatch
                 }
 
                 _wanted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                var wish = new ServiceNative.EpollEvent { Events = ServiceNative.EpollIn | ServiceNative.EpollOnce, Number = number };
-                if (ServiceNative.EpollControl(watch._epoll, _isAdded ? ServiceNative.EpollChange : ServiceNative.EpollAdd, descriptor, in wish) != 0)
+                if (!(_isAdded ? watch._poll.TryResume(descriptor, number) : watch._poll.TryAdd(descriptor, number, once: true)))
                 {
                     throw new SocketException(Marshal.GetLastPInvokeError());
                 }
@@ -117,7 +125,7 @@ internal sealed class ReadWatch
                 watch._subjects.TryRemove(number, out _);
                 if (_isAdded)
                 {
-                    _ = ServiceNative.EpollControl(watch._epoll, ServiceNative.EpollRemove, descriptor, default);
+                    watch._poll.Remove(descriptor);
                 }
 
                 _wanted?.TrySetResult();

@@ -12,8 +12,6 @@ internal static partial class ServiceNative
     public const short HungUp = 0x10;
     public const int SetDescriptorFlags = 2, CloseOnExecFlag = 1;
     public const nuint UnreadByPeer = 0x5411; // SIOCOUTQ
-    public const int EpollAdd = 1, EpollRemove = 2, EpollChange = 3;
-    public const uint EpollIn = 1, EpollOnce = 1u << 30;
 
     [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
     public static unsafe partial int GetSocketOption(int socket, int level, int name, void* value, uint* length);
@@ -33,15 +31,6 @@ internal static partial class ServiceNative
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int CountUnread(SafeHandle socket, nuint request, out int bytes);
-
-    [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]
-    public static partial int EpollCreate(int flags);
-
-    [LibraryImport("libc", EntryPoint = "epoll_ctl", SetLastError = true)]
-    public static partial int EpollControl(int epoll, int operation, int descriptor, in EpollEvent wish);
-
-    [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
-    public static unsafe partial int EpollWait(int epoll, EpollEvent* events, int most, int timeoutMilliseconds);
 
     /// <summary>Sets which permissions new files do not get, for the whole process; returns what it was.</summary>
     [LibraryImport("libc", EntryPoint = "umask")]
@@ -64,14 +53,6 @@ internal static partial class ServiceNative
         public int ProcessId;
         public uint UserId;
         public uint GroupId;
-    }
-
-    /// <summary><c>struct epoll_event</c>, which is packed on this processor.</summary>
-    [StructLayout(LayoutKind.Sequential, Pack = 1)]
-    public struct EpollEvent
-    {
-        public uint Events;
-        public long Number;
     }
 
     /// <summary><c>struct rlimit</c>.</summary>

@@ -62,7 +62,7 @@ public sealed class SpoolWatch : IDisposable
         if (_touches < 0 || _log < 0 || _wake < 0
             || Libc.InotifyAdd(_touches, _folder, MovedTo | Created) < 0 || Libc.InotifyAdd(_log, _folder, Modified | MovedTo) < 0
             || !Enumerable.Range(0, _touchedNames.Length).All(TryWatchTouches)
-            || !_poll.TryAdd(_touches, once: false) || !_poll.TryAdd(_wake, once: false) || !_poll.TryAdd(_log, once: true))
+            || !_poll.TryAdd(_touches, _touches, once: false) || !_poll.TryAdd(_wake, _wake, once: false) || !_poll.TryAdd(_log, _log, once: true))
         {
             int error = Marshal.GetLastPInvokeError();
             Dispose();
@@ -129,7 +129,7 @@ public sealed class SpoolWatch : IDisposable
             if (!_logRests)
             {
                 ReadEvents(_log);
-                _poll.Resume(_log);
+                _poll.TryResume(_log, _log);
             }
         }
 
@@ -219,7 +219,7 @@ public sealed class SpoolWatch : IDisposable
 
     private (bool Touched, bool Woken, bool Logged) Poll(long deadline)
     {
-        Span<int> ready = stackalloc int[3];
+        Span<long> ready = stackalloc long[3];
         ready = ready[.._poll.Wait(ready, (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue))];
         return (ready.Contains(_touches), ready.Contains(_wake), ready.Contains(_log));
     }
@@ -232,7 +232,7 @@ public sealed class SpoolWatch : IDisposable
             bool isLog = ReadEvents(_log);
             if (!_logIsPaused)
             {
-                _poll.Resume(_log);
+                _poll.TryResume(_log, _log);
             }
 
             return isLog;
