@@ -147,8 +147,9 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
 
     private Task OnShutdownAsync(object sender, ShutdownEventArgs shutdown)
     {
-        // A lost connection closes its channels too, but has told us before, on its own way.
-        End(listener => listener.ChannelClosed(shutdown.ReplyCode, shutdown.ReplyText), $"the broker closed the channel: {shutdown.ReplyText}");
+        // A lost connection closes its channels too, but has told us before, on its own way. What a peer closes without a code must not read like that loss.
+        ushort code = shutdown is { Initiator: ShutdownInitiator.Peer, ReplyCode: 0 } ? (ushort)Constants.InternalError : shutdown.ReplyCode;
+        End(listener => listener.ChannelClosed(code, shutdown.ReplyText), $"the broker closed the channel: {shutdown.ReplyText}");
         return Task.CompletedTask;
     }
 

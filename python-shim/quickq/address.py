@@ -79,12 +79,14 @@ def locate(path: str, socket: "Optional[str]", given: bool) -> Address:
     """The address of the spool at ``path``. ``socket`` is that of the environment; it comes before a path that was not ``given``."""
     if socket and not given:
         return Address(None, os.path.abspath(socket), False)
-    path = os.path.realpath(path)
+    foreign = _has_foreign_link(path)
+    if not foreign:
+        path = os.path.realpath(path)
     folder = os.path.dirname(path)
-    own = _is_own(folder) and (_is_own(path) or not os.path.lexists(path))
+    own = not foreign and _is_own(folder) and (_is_own(path) or not os.path.lexists(path))
     if own:
         _require_tight(folder, path)
-    is_default = path == os.path.realpath(DEFAULT)
+    is_default = path in (DEFAULT, os.path.realpath(DEFAULT))
     if socket and not own:
         service = os.path.abspath(socket)
     elif is_default and (not own or os.path.exists(DEFAULT_SOCKET)):
@@ -92,6 +94,30 @@ def locate(path: str, socket: "Optional[str]", given: bool) -> Address:
     else:
         service = os.path.join(folder, "spool.sock")
     return Address(path, service, own, given or bool(os.environ.get(SPOOL_VARIABLE)))
+
+
+def _has_foreign_link(path: str) -> bool:
+    """Whether a link on the way lies in the folder of another account, which then says where it leads; root's are trusted."""
+    left = path.split("/")[::-1]
+    reached = "/"
+    links = 0
+    while left and links <= 40:  # as many as the kernel follows
+        part = left.pop()
+        if part == "..":
+            reached = os.path.dirname(reached)
+        elif part not in ("", "."):
+            following = os.path.join(reached, part)
+            if not os.path.islink(following):
+                reached = following
+                continue
+            if os.stat(reached).st_uid not in (0, os.geteuid()):
+                return True
+            links += 1
+            target = os.readlink(following)
+            if target.startswith("/"):
+                reached = "/"
+            left.extend(target.split("/")[::-1])
+    return False
 
 
 def _is_own(path: str) -> bool:

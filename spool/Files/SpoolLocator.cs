@@ -4,7 +4,8 @@ namespace Quickq.Spool;
 
 /// <summary>Decides how this account reaches a spool: it opens its own itself, and asks the service of any other.</summary>
 /// <remarks>
-/// Looks only at who owns the folder and the file, never at modes or at folders above: what an account may do follows from who it is.
+/// Looks only at who owns the folder and the file, and whose the links on the way are, never at modes or at folders above: what an account may do follows from who it
+/// is. A link in the folder of another account (root's apart) is not followed here: its owner's service follows it, with its own rights.
 /// A loose folder is refused when the spool is opened or its service is called.
 /// </remarks>
 internal sealed record SpoolLocator
@@ -50,9 +51,12 @@ internal sealed record SpoolLocator
         }
 
         string? chosen = Given(named) ?? Given(Variable(SpoolPath.Variable));
-        string resolved = SpoolPath.FollowLinks(chosen ?? DefaultPath);
+        string full = Path.GetFullPath(chosen ?? DefaultPath);
+        uint? linkOwner = ForeignLink.Find(full, UserId);
+        string resolved = linkOwner is null ? SpoolPath.FollowLinks(full) : full;
         string folder = Path.GetDirectoryName(resolved) ?? "/";
         uint? owner = ForeignOwner(folder, resolved, out bool known);
+        (owner, known) = linkOwner is null ? (owner, known) : (linkOwner, true);
         if (access is SpoolAccess.Direct || (access is SpoolAccess.Automatic && known && owner is null))
         {
             return owner is null ? DirectOrMissing(resolved, folder, known, creates) : throw Foreign(resolved, owner.Value);
@@ -68,7 +72,7 @@ internal sealed record SpoolLocator
     /// <param name="resolved">The spool, links followed.</param>
     public string SocketFor(string resolved) =>
         Given(Variable(SocketVariable)) is { } socket ? Path.GetFullPath(socket)
-        : string.Equals(resolved, SpoolPath.FollowLinks(DefaultPath), StringComparison.Ordinal) ? DefaultSocket
+        : string.Equals(resolved, SpoolPath.FollowLinks(DefaultPath), StringComparison.Ordinal) || string.Equals(resolved, DefaultPath, StringComparison.Ordinal) ? DefaultSocket
         : Path.Combine(Path.GetDirectoryName(resolved) ?? "/", SocketName);
 
     /// <summary>The refusal to open a spool of another account.</summary>

@@ -30,7 +30,7 @@ internal static class SpoolOwnership
         }
     }
 
-    /// <summary>Refuses files that are not this account's alone, and sets their modes right. True: a second name of ours is left over, to be removed under the lock.</summary>
+    /// <summary>Refuses files that are not this account's alone. True: a second name of ours is left over, to be removed under the lock.</summary>
     /// <exception cref="SpoolException">
     /// <see cref="SpoolFault.NotASpool"/>: no regular file. <see cref="SpoolFault.PermissionDenied"/>: of another account.
     /// <see cref="SpoolFault.UnsuitableFileSystem"/>: a mount point, or a file with a second name.
@@ -70,6 +70,16 @@ internal static class SpoolOwnership
         return false;
     }
 
+    /// <summary>Sets the modes of the files right, once it is known that they are a spool's: what somebody named by mistake keeps its own.</summary>
+    public static void SetModes(string resolved)
+    {
+        SetMode(resolved);
+        foreach (string suffix in Beside)
+        {
+            SetMode(resolved + suffix);
+        }
+    }
+
     /// <summary>Whether the path is the spool's or that of one of the files beside it, as they are or while they are made or repaired.</summary>
     public static bool IsFileOf(string resolved, string path) => path.StartsWith(resolved, StringComparison.Ordinal) && path[resolved.Length..] is var rest
         && (rest.Length == 0 || Beside.Contains(rest, StringComparer.Ordinal) || rest is ".repair"
@@ -100,8 +110,6 @@ internal static class SpoolOwnership
             throw new SpoolException(SpoolFault.UnsuitableFileSystem, resolved,
                 $"{resolved} is a mount point: what is written beside it is not seen where it comes from", $"mount the folder {Path.GetDirectoryName(resolved)} instead of the file");
         }
-
-        SetMode(resolved, file);
     }
 
     private static void RequireBeside(string path, string resolved)
@@ -122,14 +130,12 @@ internal static class SpoolOwnership
                 file.IsRegularFile ? $"{path} belongs to the account {UserAccount.Describe(file.Owner)}, not to the owner of the spool" : $"{path} is not a regular file",
                 $"look at it with 'ls -l {path}', then remove it or give it to the owner of the spool");
         }
-
-        SetMode(path, file);
     }
 
-    private static void SetMode(string path, FileStatus file)
+    private static void SetMode(string path)
     {
         // By its name, not by a descriptor: closing one would drop the locks that this process has on the file. Nobody else can exchange it: the folder is ours alone.
-        if (file.Permissions != LockFile.OwnerOnly && Libc.ChangeMode(path, LockFile.OwnerOnly) != 0 && Marshal.GetLastPInvokeError() is var error && error != Libc.NoEntry)
+        if (FileStatus.FindLink(path, out _) is { IsRegularFile: true } file && file.Permissions != LockFile.OwnerOnly && Libc.ChangeMode(path, LockFile.OwnerOnly) != 0 && Marshal.GetLastPInvokeError() is var error && error != Libc.NoEntry)
         {
             throw new SpoolException(SpoolFault.PermissionDenied, path, $"cannot set the mode of {path} to 0600: {Libc.ErrorText(error)}");
         }

@@ -52,6 +52,7 @@ internal sealed class SpoolFile : IDisposable
         try
         {
             file.Open();
+            SpoolOwnership.SetModes(resolved);
             return file.Read(connection =>
             {
                 connection.Execute("PRAGMA query_only=ON");
@@ -101,11 +102,17 @@ internal sealed class SpoolFile : IDisposable
             SpoolCreation.RemoveDrafts(resolved);
         }
 
+        if (!SpoolCreation.IsMissing(resolved) && FileIdentity.Find(SpoolPath.LockFile(resolved)) is null)
+        {
+            OpenDatabase.Open(resolved).Dispose(); // what is no spool gets no lock beside it either
+        }
+
         string? keptLog = create && SpoolCreation.IsMissing(resolved) ? SpoolCreation.CreateIfMissing(resolved) : null;
         var file = new SpoolFile(resolved, new WriteLock(resolved) { PausesFirst = durable ? 0 : 3 }, durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
         try
         {
             file.Open();
+            SpoolOwnership.SetModes(resolved);
             if (file._open!.IsOlder)
             {
                 file.UnderLock(static _ => true);

@@ -160,6 +160,21 @@ public sealed class HostilePeerTests(OneNode alone, ITestOutputHelper output)
     }
 
     [Fact(Timeout = Longest)]
+    public async Task A_channel_that_was_closed_without_a_code_is_opened_again()
+    {
+        await using var peer = new AmqpPeer { Moves = { [AmqpPoint.Published] = new(AmqpFrames.ChannelClose(1, 0, "")) } };
+        using var spool = new TempSpool();
+        using var agent = await StartAsync(spool, configuration => configuration.WithServer("codeless", "127.0.0.1", peer.Port, "/", "e"));
+
+        await AddAsync(spool, 3);
+        await Eventually.Is("it has closed a channel", Limit, () => peer.Published > 0);
+        peer.Moves.Remove(AmqpPoint.Published);
+        await spool.AwaitDeliveredAsync(3, Limit, "codeless");
+
+        Assert.Equal(0, await agent.StopAsync());
+    }
+
+    [Fact(Timeout = Longest)]
     public async Task Hundreds_of_hostile_conversations_end_nothing_but_themselves()
     {
         output.WriteLine($"seed {Some.Seed} (repeat with QUICKQ_SEED={Some.Seed})");

@@ -67,9 +67,14 @@ public sealed class OpeningTests : IDisposable
             other.Execute("CREATE TABLE t (x)");
         }
 
+        const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        File.SetUnixFileMode(_spool.Path, mode);
         byte[] before = File.ReadAllBytes(_spool.Path);
 
         SpoolException refused = Assert.Throws<SpoolException>(() => SpoolWriter.Open(_spool.Path));
+        Assert.Equal(refused.Message, Assert.Throws<SpoolException>(() => SpoolReader.Open(_spool.Path)).Message);
+        Assert.Equal(mode, File.GetUnixFileMode(_spool.Path));
+        Assert.Equal([_spool.Path], Directory.GetFiles(Path.GetDirectoryName(_spool.Path)!));
 
         Assert.Equal(SpoolFault.NotASpool, refused.Fault);
         Assert.Equal(before, File.ReadAllBytes(_spool.Path));

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import unittest
 import uuid
@@ -96,6 +97,25 @@ class TheService(SpoolTest):
             self.assertEqual(b"", python.communicate()[1])
         self.assertEqual([0] * 4, [child.returncode for child in others + pythons])
         self.assertEqual(800, self.count())
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root may give a folder away")
+class ForeignLinks(unittest.TestCase):
+    """A link that another account may set says where that account's service is, and nothing else."""
+
+    def test_a_link_in_the_folder_of_another_account_is_not_followed(self):
+        from quickq import address
+
+        with tempfile.TemporaryDirectory() as mine, tempfile.TemporaryDirectory() as theirs:
+            os.symlink(os.path.join(mine, "spool.db"), os.path.join(theirs, "spool.db"))
+            os.symlink(mine, os.path.join(theirs, "sub"))
+            followed = address.locate(os.path.join(theirs, "spool.db"), None, True)
+            self.assertEqual((os.path.join(mine, "spool.db"), True), (followed.path, followed.own))
+            os.chown(theirs, 61951, 61951)
+            for name in ("spool.db", "sub/spool.db"):
+                found = address.locate(os.path.join(theirs, name), None, True)
+                self.assertEqual((os.path.join(theirs, name), False), (found.path, found.own))
+                self.assertEqual(os.path.join(theirs, os.path.dirname(name), "spool.sock"), found.socket)
 
 
 if __name__ == "__main__":

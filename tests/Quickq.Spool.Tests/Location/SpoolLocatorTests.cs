@@ -37,11 +37,7 @@ public sealed class SpoolLocatorTests : IDisposable
     {
         Assert.SkipUnless(Me == 0, "only root may give a file away");
         File.WriteAllText(Spool, "");
-        using (var chown = System.Diagnostics.Process.Start("chown", [Other.ToString(System.Globalization.CultureInfo.InvariantCulture), Spool]))
-        {
-            chown.WaitForExit();
-            Assert.Equal(0, chown.ExitCode);
-        }
+        Give(Spool);
 
         Assert.Equal(SpoolLocation.Service(Beside, Spool), Locate(named: Spool));
         SpoolException refusal = Assert.Throws<SpoolException>(() => Locate(SpoolAccess.Direct, Spool));
@@ -100,6 +96,24 @@ public sealed class SpoolLocatorTests : IDisposable
     }
 
     [Theory]
+    [InlineData("spool.db")]
+    [InlineData("sub/spool.db")]
+    public void A_link_that_another_account_may_set_leads_to_its_service_and_nowhere_else(string name)
+    {
+        Assert.SkipUnless(Me == 0, "only root may give a folder away");
+        using var mine = new TempFolder("locator-victim");
+        File.WriteAllText(mine.File("spool.db"), "");
+        bool isFolder = name.Contains('/', StringComparison.Ordinal);
+        File.CreateSymbolicLink(_folder.File(isFolder ? "sub" : name), isFolder ? Path.GetDirectoryName(mine.File("spool.db"))! : mine.File("spool.db"));
+        Give(Path.GetDirectoryName(Spool)!);
+
+        Assert.Equal(SpoolLocation.Service(_folder.File(name.Replace("spool.db", "spool.sock", StringComparison.Ordinal)), _folder.File(name)), Locate(named: _folder.File(name)));
+        Assert.Equal(SpoolFault.PermissionDenied, Assert.Throws<SpoolException>(() => Locate(SpoolAccess.Direct, _folder.File(name))).Fault);
+        Assert.Equal(SpoolLocation.Service(_folder.File("host.sock"), null), Locate(atDefault: _folder.File(name)));
+        Assert.Equal(SpoolLocation.Service(mine.File("spool.sock"), mine.File("spool.db")), Locate(named: _folder.File(name), user: Other));
+    }
+
+    [Theory]
     [InlineData(nameof(SpoolAccess.Automatic))]
     [InlineData(nameof(SpoolAccess.Direct))]
     [InlineData(nameof(SpoolAccess.Service))]
@@ -120,6 +134,13 @@ public sealed class SpoolLocatorTests : IDisposable
         Assert.Equal(SpoolFault.NotFound, Assert.Throws<SpoolException>(() => Locate(socket: _folder.File("no/spool.sock"))).Fault);
 
     public void Dispose() => _folder.Dispose();
+
+    private static void Give(string path)
+    {
+        using var chown = System.Diagnostics.Process.Start("chown", [Other.ToString(System.Globalization.CultureInfo.InvariantCulture), path]);
+        chown.WaitForExit();
+        Assert.Equal(0, chown.ExitCode);
+    }
 
     private string Touch(string name)
     {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -69,8 +70,8 @@ public sealed class AmqpPeer : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>What it does in each conversation that begins from now on.</summary>
-    public IDictionary<AmqpPoint, AmqpMove> Moves { get; } = new Dictionary<AmqpPoint, AmqpMove>();
+    /// <summary>What it does from now on.</summary>
+    public IDictionary<AmqpPoint, AmqpMove> Moves { get; } = new ConcurrentDictionary<AmqpPoint, AmqpMove>();
 
     /// <summary>Asked at the beginning of each conversation for its moves, where they are not always the same.</summary>
     public Func<IDictionary<AmqpPoint, AmqpMove>>? DrawMoves { get; set; }
@@ -149,7 +150,17 @@ public sealed class AmqpPeer : IAsyncDisposable
             }
         }
 
-        private Task MethodAsync(ushort channel, ushort classId, ushort methodId) => (classId, methodId) switch
+        private Task MethodAsync(ushort channel, ushort classId, ushort methodId)
+        {
+            if ((classId, methodId) is (20, 10))
+            {
+                _channels.Remove(channel); // its tags begin again
+            }
+
+            return AnswerMethodAsync(channel, classId, methodId);
+        }
+
+        private Task AnswerMethodAsync(ushort channel, ushort classId, ushort methodId) => (classId, methodId) switch
         {
             (10, 11) => AnswerAsync(AmqpPoint.Tune, AmqpFrames.Tune()),
             (10, 40) => AnswerAsync(AmqpPoint.OpenOk, AmqpFrames.OpenOk()),
