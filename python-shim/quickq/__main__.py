@@ -23,7 +23,7 @@ def main(words: "Optional[List[str]]" = None) -> int:
         line = CommandLine(_decode(sys.argv[1:]) if words is None else words)
         source = _open(line) if line.reads_input(os.isatty(0)) else None
         spool = resolve(line.spool)
-        target = None if line.skipped is None else _open_skipped(line.skipped, source, spool)
+        target = None if line.skipped is None else (_open_skipped(line.skipped, source, spool), line.skipped)
         client = Client(spool, os.environ.get(SOCKET_VARIABLE), line.spool is not None)
         return run(client, line.command, line.words, source, target)
     except KeyboardInterrupt:

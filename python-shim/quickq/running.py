@@ -12,7 +12,7 @@ from .link import frame, json_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Optional, Tuple
 
     from .client import Client
     from .link import Link
@@ -25,10 +25,12 @@ class OutputFailure(Exception):
     """Standard output takes nothing more."""
 
 
-def run(client: "Client", command: "Optional[str]", words: "List[str]", source: "Optional[int]", target: "Optional[int]" = None) -> int:
+def run(client: "Client", command: "Optional[str]", words: "List[str]", source: "Optional[int]",
+        target: "Optional[Tuple[int, str]]" = None) -> int:
     """Runs the command and returns its exit code.
 
-    ``source``: the descriptor that is its standard input, or None for an empty one. ``target``: that of a file that it writes, or None.
+    ``source``: the descriptor that is its standard input, or None for an empty one. ``target``: that of a file that it writes, and its name,
+    or None.
     """
     link = client.open(command in _ADDING)
     try:
@@ -36,7 +38,7 @@ def run(client: "Client", command: "Optional[str]", words: "List[str]", source: 
             "arguments": words, "environment": _environment(), "terminals": [os.isatty(stream) for stream in (0, 1, 2)],
         }  # type: Dict[str, Any]
         if target is not None:
-            request["file"] = True
+            request["file"] = target[1]
         link.greet(json_frame(b"r", request), time.monotonic() + ANSWER)
         return _Forwarding(client.path, link, source, target, command in _ADDING).run()
     except OSError as failure:
@@ -48,7 +50,7 @@ def run(client: "Client", command: "Optional[str]", words: "List[str]", source: 
 class _Forwarding:
     """Carries bytes and signals between this process and the command."""
 
-    def __init__(self, path: str, link: "Link", source: "Optional[int]", target: "Optional[int]", adds: bool) -> None:
+    def __init__(self, path: str, link: "Link", source: "Optional[int]", target: "Optional[Tuple[int, str]]", adds: bool) -> None:
         self._path = path
         self._link = link
         self._source = source
@@ -92,7 +94,7 @@ class _Forwarding:
                 self._write(payload[0], payload[1:])
                 continue
             if kind == b"d" and payload[:1] == b"\3" and self._target is not None:
-                self._keep(self._target, payload[1:])
+                self._keep(payload[1:], *self._target)
                 continue
             answer = self._link.parse(kind, payload, b"r")
             if isinstance(answer, QuickqError):
@@ -139,7 +141,7 @@ class _Forwarding:
                     raise OutputFailure(self._lost(failure, data)) from None
                 return  # nobody reads what went wrong, but the exit code says that something did
 
-    def _keep(self, target: int, data: bytes) -> None:
+    def _keep(self, data: bytes, target: int, name: str) -> None:
         """Writes to the file that the command writes. Where it takes no more the command must not go on."""
         rest = data
         while rest:
@@ -147,7 +149,8 @@ class _Forwarding:
                 rest = rest[os.write(target, rest):]
             except OSError as failure:
                 raise QuickqError(
-                    "InputOutput", "cannot write the file: {}; stopped".format(failure.strerror), "messages whose ids were printed are stored") from None
+                    "InputOutput", "cannot write {}: {}; stopped".format(name, failure.strerror),
+                    "messages whose ids were printed are stored") from None
 
     def _lost(self, failure: OSError, data: bytes) -> "Optional[str]":
         """What to say when standard output breaks; None where its reader has just had enough, as in ``list | head``."""

@@ -52,7 +52,7 @@ internal sealed class CommandProcess : IDisposable
     /// <exception cref="CommandException">It cannot be started: no memory, no process is left.</exception>
     public static CommandProcess Start(string spoolPath, RunRequest request, uint uid, string name)
     {
-        (Socket ours, int theirs)[] streams = [.. Enumerable.Range(0, request.File ? ServedCaller.FileStream + 1 : ServedCaller.FileStream).Select(_ => Pair())];
+        (Socket ours, int theirs)[] streams = [.. Enumerable.Range(0, HasFile(request) ? ServedCaller.FileStream + 1 : ServedCaller.FileStream).Select(_ => Pair())];
         var process = new CommandProcess([.. streams.Select(stream => stream.ours)]);
         string[] arguments = ["quickq-spool", .. request.Arguments];
         string[] environment = [.. EnvironmentOf(spoolPath, request, uid, name)];
@@ -164,6 +164,8 @@ internal sealed class CommandProcess : IDisposable
         }
     }
 
+    private static bool HasFile(RunRequest request) => request.File is { Length: > 0 } name && !name.Contains('\0', StringComparison.Ordinal);
+
     private static (Socket Ours, int Theirs) Pair()
     {
         // The command gets its end under another number. Where it has that number already, it would be closed.
@@ -194,7 +196,7 @@ internal sealed class CommandProcess : IDisposable
         yield return $"{Quickq.Spool.SpoolPath.Variable}={spoolPath}";
         yield return string.Create(CultureInfo.InvariantCulture, $"{ServedCaller.CallerVariable}={uid} {name}");
         yield return string.Create(CultureInfo.InvariantCulture, $"{ServiceProcess.ServiceVariable}={Environment.ProcessId}");
-        yield return $"{ServedCaller.FileVariable}={(request.File ? "1" : "")}";
+        yield return $"{ServedCaller.FileVariable}={(HasFile(request) ? request.File : "")}";
         yield return $"{ServedCaller.TerminalsVariable}={string.Concat((request.Terminals ?? []).Select(isTerminal => isTerminal ? '1' : '0'))}";
     }
 

@@ -67,7 +67,7 @@ internal sealed class StandardStreams
             ErrorDescriptor = error,
             ErrorIsTerminal = IsTerminal(2),
             IsServed = served is not null,
-            ClientFile = served is { HasFile: true } ? new Descriptor(ServedCaller.FileStream, "the client's file") : null,
+            ClientFile = served is { FileName.Length: > 0 } ? new Descriptor(ServedCaller.FileStream, served.FileName) : null,
         };
     }
 }

@@ -33,12 +33,12 @@ internal sealed record StatusRequest(IReadOnlyList<string> Ids);
 /// <param name="Arguments">The command line, the command's name first.</param>
 /// <param name="Environment">Some of the client's variables.</param>
 /// <param name="Terminals">Which of the client's streams 0, 1 and 2 are terminals.</param>
-/// <param name="File">The client has opened a file that the command writes: it takes the stream 3.</param>
+/// <param name="File">The name of a file that the client has opened for the command to write, only to be shown: the client takes the stream 3. Null: there is none.</param>
 internal sealed record RunRequest(
     IReadOnlyList<string> Arguments,
     IReadOnlyDictionary<string, string>? Environment = null,
     IReadOnlyList<bool>? Terminals = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool File = false);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? File = null);
 
 /// <summary>The answer to <c>r</c>.</summary>
 internal sealed record RunAnswer([property: JsonRequired] int Code);

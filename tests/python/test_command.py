@@ -110,6 +110,7 @@ class Processes(SpoolTest):
             code, out, err = self.run_command("--lines", "--json", "--skip-invalid=" + bad, stdin=lines)
             self.assertEqual((65, expected), (code, read(bad)), err)
             self.assertIn("skipped line", err)
+            self.assertIn("kept in " + bad, err)
         self.assertEqual([(b"[1]",), (b"[2]",)], self.rows("SELECT body FROM message ORDER BY seq"))
         self.assertEqual(0o600, os.stat(bad).st_mode & 0o777)
         code, out, err = self.run_command("--lines", "--json", "--skip-invalid", stdin=b"[1\n[5]\n")
@@ -127,7 +128,7 @@ class Processes(SpoolTest):
             self.assertIn(says, err)
         code, out, err = self.run_command("--lines", "--json", "--skip-invalid=/dev/full", stdin=b"[1]\noops\n")
         self.assertEqual(74, code, err)
-        self.assertIn("No space left", err)
+        self.assertIn("cannot write /dev/full: No space left", err)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "bad")))
 
     def test_a_spool_that_is_named_is_used(self):

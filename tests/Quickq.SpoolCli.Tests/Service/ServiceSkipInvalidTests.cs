@@ -39,25 +39,28 @@ public sealed class ServiceSkipInvalidTests : IDisposable
         using var spool = new TempSpool();
         using var service = await ServeProcess.StartAsync(spool);
         using var client = service.Connect();
-        client.Send('r', """{"arguments":["add","--json","--lines","--skip-invalid=-"],"file":true}""");
+        client.Send('r', """{"arguments":["add","--json","--lines","--skip-invalid=-"],"file":"bad.ndjson"}""");
         client.Send('d', [0, .. Encoding.UTF8.GetBytes(Input)]);
         client.Send('d', [0]);
 
         var kept = new List<byte>();
+        var errors = new List<byte>();
         var ended = client.Read();
         for (; ended.Kind == 'd'; ended = client.Read())
         {
             kept.AddRange(ended.Payload[0] == 3 ? ended.Payload[1..] : []);
+            errors.AddRange(ended.Payload[0] == 2 ? ended.Payload[1..] : []);
         }
 
         Assert.Equal(("""{"code":65}""", "oops\r\n[3"), (Encoding.UTF8.GetString(ended.Payload), Encoding.UTF8.GetString([.. kept])));
+        Assert.EndsWith("2 messages stored, 2 lines skipped; kept in bad.ndjson\n", Encoding.UTF8.GetString([.. errors]), StringComparison.Ordinal);
         Assert.Equal(2, spool.Messages());
     }
 
     [Theory(Timeout = 120_000)]
-    [InlineData("--skip-invalid=/tmp/kept", "true")]
-    [InlineData("--skip-invalid=/tmp/kept", "false")]
-    [InlineData("--skip-invalid=-", "false")]
+    [InlineData("--skip-invalid=/tmp/kept", "\"kept\"")]
+    [InlineData("--skip-invalid=/tmp/kept", "null")]
+    [InlineData("--skip-invalid=-", "\"\"")]
     public async Task The_service_opens_no_such_file(string option, string hasFile)
     {
         using var spool = new TempSpool { MustBeSound = false };
