@@ -64,7 +64,7 @@ def prepare(payload: "Any", route_key: "Optional[str]", exchange: "Optional[str]
     fields = {
         "body": len(body), "exchange": exchange, "routingKey": route_key,
         "properties": _properties(guessed, headers, priority, transient), "ttl": None if ttl is None else _lifetime(ttl),
-    }
+    }  # type: Dict[str, Any]
     if servers is not None:
         fields["servers"] = _servers(servers)
     return Prepared(message_id, fields, body)
