@@ -169,6 +169,26 @@ class Handlers(InterruptTest):
         self.assertEqual({0}, {os.waitpid(pid, 0)[1] for pid in children})
         self.assertEqual([(len(children),)], self.rows("SELECT count(*) FROM message WHERE id NOT LIKE 'n-%'"))
 
+    def test_a_handler_may_close_the_spool_within_a_publish(self):
+        closed = []
+
+        def handler(*_):
+            self.spool.close()
+            closed.append(True)
+
+        previous = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, previous)
+        for number in range(100):
+            message_id = "n-{}".format(number)
+            signal.setitimer(signal.ITIMER_REAL, 0.00003 * (1 + number))
+            try:
+                self.spool.publish({"n": number}, message_id=message_id)
+            except quickq.SpoolError:
+                self.spool.publish({"n": number}, message_id=message_id)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.assertTrue(closed)
+        self.assertEqual([(100, 100)], self.rows("SELECT count(*), count(DISTINCT id) FROM message"))
+
     def test_the_spool_may_be_closed_at_any_time(self):
         going_on = [True]
 

@@ -23,6 +23,9 @@ restores_locked() { dotnet restore "$1/spool" --force -v quiet -p:RestoreLockedM
 projects_without_lock_files > "$work/log" 2>&1 && [ ! -s "$work/log" ]
 report "every project has its lock file" $?
 
+[ "$(dotnet msbuild spool -nologo -getProperty:NuGetAudit -getProperty:NuGetAuditMode 2> "$work/log" | tr -d ' \n')" = '{"Properties":{"NuGetAudit":"true","NuGetAuditMode":"all"}}' ]
+report "packages that are known to be unsafe are told where an index knows them" $?
+
 mkdir "$work/copy"
 git ls-files -z | xargs -0 cp --parents -t "$work/copy"
 restores_locked "$work/copy"
