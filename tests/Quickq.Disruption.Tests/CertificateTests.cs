@@ -67,6 +67,23 @@ public sealed class CertificateTests(OneNode alone, TlsNode tls) : IClassFixture
     }
 
     [Fact(Timeout = 300_000)]
+    public async Task A_uri_with_its_parameters_is_all_that_a_server_needs()
+    {
+        var own = tls.Client;
+        await using var scene = await FaultScene.OpenAsync((alone.Node, "/"), (tls.Node, "/"), server =>
+        {
+            foreach (var name in (string[])["host", "port", "vhost", "user", "password"])
+            {
+                server.Remove(name);
+            }
+
+            server["uri"] = $"amqps://guest:guest@{TlsNode.ServerName}:{tls.Port}//?cacertfile={tls.Authority.AuthorityFile}&certfile={own.Certificate}&keyfile={own.Key}&verify=verify_peer&heartbeat=5";
+        });
+
+        await scene.MustEndCleanAsync();
+    }
+
+    [Fact(Timeout = 300_000)]
     public async Task Authorities_in_the_home_folder_are_not_trusted()
     {
         using var home = new TempFolder("home");
