@@ -86,12 +86,13 @@ internal sealed class PendingWait
             List<DeliveryStatus> wanted = [.. message.Deliveries.Where(row => _servers?.Contains(row.Server) ?? message.IsAwaited(row))];
             isNever |= wanted.Exists(row => row.State is DeliveryState.Rejected or DeliveryState.Expired or DeliveryState.Cancelled);
             isDelivered &= wanted.Count > 0 && wanted.TrueForAll(row => row.State is DeliveryState.Delivered);
-            mayCome |= wanted.Count == 0 || wanted.Exists(row => row.State is not DeliveryState.Delivered);
+            mayCome |= _onlyConnected
+                ? wanted.Exists(row => row.State is DeliveryState.Pending)
+                : wanted.Count == 0 || wanted.Exists(row => row.State is not DeliveryState.Delivered);
         }
 
-        // Nobody is connected who could take one: waiting brings nothing.
-        bool isOver = IsOver || (_onlyConnected && _servers!.Count == 0);
-        if (!isNever && !isDelivered && mayCome && !isOver)
+        // Who waits for the connected servers only wants to know what they take at once: not a message for others, nor one that is refused for now.
+        if (!isNever && !isDelivered && mayCome && !IsOver)
         {
             return false;
         }
@@ -123,17 +124,19 @@ internal sealed class PendingWait
 
     private void FindServers(SpoolReader reader)
     {
-        if (_servers is null && !_onlyConnected)
+        if (_onlyConnected)
+        {
+            _servers = [.. reader.ReadConnected()];
+            return;
+        }
+
+        if (_servers is null)
         {
             return;
         }
 
         IReadOnlyList<ServerOverview> known = reader.ReadOverview().Servers;
-        if (_onlyConnected)
-        {
-            _servers = [.. known.Where(server => server is { Active: true, Connection: "connected" }).Select(server => server.Name)];
-        }
-        else if (_servers!.Except(known.Select(server => server.Name), StringComparer.Ordinal).FirstOrDefault() is { } unknown)
+        if (_servers.Except(known.Select(server => server.Name), StringComparer.Ordinal).FirstOrDefault() is { } unknown)
         {
             throw new SpoolException(SpoolFault.NotFound, "", $"there is no server '{unknown}'",
                 $"the servers are: {string.Join(", ", known.Select(server => server.Name))}");

@@ -5,8 +5,9 @@ using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Service;
 
-/// <summary>All open waits: one thread, which runs only while there are any, sleeps until something was committed, and then looks for all of them.</summary>
+/// <summary>All open waits: one thread, which sleeps until something was committed, and then looks for all of them. It ends some time after the last of them.</summary>
 /// <remarks>
+/// A script that publishes and waits comes again at once: the thread and its watch stay for it. The kernel takes milliseconds to end a watch, in which nobody may wait for the gate.
 /// It looks in rounds: each account's waits whose time is over, then those that were not looked for since the last commit, up to <see cref="PerRound"/> ids of one account.
 /// So an account with much to wait for holds up the others by that many ids, not by all that it waits for.
 /// </remarks>
@@ -15,14 +16,18 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
     /// <summary>A commit that the watch did not see is found after this time.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
+    /// <summary>For so long it stays without a wait; commits do not wake it meanwhile.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(10);
+
     /// <summary>Ids of one account that are looked for in one round, its last wait apart.</summary>
     private const int PerRound = 1_000;
 
-    private readonly Lock _gate = new();
+    private readonly object _gate = new(); // one can wait for it, unlike a Lock
     private readonly Dictionary<uint, int> _awaited = []; // by account
     private readonly List<PendingWait> _arrived = [];
     private SpoolWatch? _watch;
     private bool _isRunning;
+    private bool _isIdle;
     private volatile bool _stopping;
 
     /// <summary>Takes a wait; it is answered when its messages are there, or its time is over; or at once, with an error, where its account waits for too much.</summary>
@@ -41,7 +46,7 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
             _arrived.Add(wait);
             if (_isRunning)
             {
-                _watch?.Wake();
+                Wake_NeedsGate();
                 return;
             }
 
@@ -57,7 +62,7 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
         lock (_gate)
         {
             _stopping = true;
-            _watch?.Wake();
+            Wake_NeedsGate();
         }
     }
 
@@ -135,22 +140,49 @@ internal sealed class WaitRoom(string path, SpoolReaders readers, ServiceLog log
         open.RemoveAll(wait => wait.IsDone);
     }
 
-    /// <summary>Adds those that came; false when none is open: then the thread ends.</summary>
+    /// <summary>Adds those that came, and waits for the next where none is open; false when there was none for long: then the thread ends.</summary>
     private bool TakeArrived(List<PendingWait> open)
     {
+        bool wasIdle = false;
+        SpoolWatch? watch;
         lock (_gate)
         {
-            open.AddRange(_arrived);
-            _arrived.Clear();
-            if (open.Count > 0)
+            _isIdle = open.Count == 0;
+            while (_isIdle && _arrived.Count == 0 && !_stopping && Monitor.Wait(_gate, Linger))
             {
-                return true;
+                wasIdle = true;
             }
 
-            _isRunning = false;
-            _watch?.Dispose();
-            _watch = null;
-            return false;
+            open.AddRange(_arrived);
+            _arrived.Clear();
+            (watch, _isIdle) = (_watch, false);
+            if (open.Count == 0)
+            {
+                (_watch, _isRunning) = (null, false);
+            }
+        }
+
+        if (open.Count == 0)
+        {
+            watch?.Dispose();
+        }
+        else if (wasIdle)
+        {
+            watch?.WaitForChange(TimeSpan.Zero); // what was committed meanwhile is seen at the first look
+        }
+
+        return open.Count > 0;
+    }
+
+    private void Wake_NeedsGate()
+    {
+        if (_isIdle)
+        {
+            Monitor.Pulse(_gate);
+        }
+        else
+        {
+            _watch?.Wake();
         }
     }
 

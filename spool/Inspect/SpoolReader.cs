@@ -46,6 +46,11 @@ public sealed class SpoolReader : IDisposable
         };
     });
 
+    /// <summary>The names of the active servers that the agent is connected to: the part of <see cref="ReadOverview"/> that those want who wait for each message.</summary>
+    public IReadOnlyList<string> ReadConnected() => _file.Read<IReadOnlyList<string>>(connection => AgentLock.FindHolder(_file.Path) is null
+        ? []
+        : connection.ReadRows("SELECT name FROM server WHERE active = 1 AND connection = 'connected'", row => row.TextOrNull(0) ?? ""));
+
     /// <summary>The ids that an argument of a user means: the exact one, else those that begin with it (at most two: then it is ambiguous).</summary>
     public IReadOnlyList<string> ResolveIds(string idOrPrefix) => _file.Read<IReadOnlyList<string>>(connection =>
     {

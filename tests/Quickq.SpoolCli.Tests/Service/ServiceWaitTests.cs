@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Quickq.Spool.Files;
 using Quickq.SpoolCli.Tests.Program;
 using Quickq.Testing;
 
@@ -93,16 +94,38 @@ public sealed class ServiceWaitTests : IDisposable
     }
 
     [Fact(Timeout = 120_000)]
-    public async Task The_watching_thread_ends_with_the_last_wait()
+    public async Task The_watching_thread_stays_for_the_next_wait()
+    {
+        await _spool.AddServersAsync("mq1");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        client.Add(("m1", "x"));
+        client.ReadAnswer();
+
+        var threads = new HashSet<string>(StringComparer.Ordinal);
+        for (int number = 0; number < 20; number++)
+        {
+            Assert.Equal("waiting", Wait(client, """{"ids":["m1"],"timeout":0}"""));
+            threads.UnionWith(Threads(service, "waits"));
+        }
+
+        Assert.Single(threads);
+        client.Send('w', """{"ids":["m1"],"timeout":100}""");
+        _spool.Settle("m1", "mq1", "delivered");
+        Assert.Equal("delivered", client.ReadAnswer().GetProperty("outcome").GetString());
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task The_watching_thread_ends_some_time_after_the_last_wait()
     {
         using var service = await ServeProcess.StartAsync(_spool);
         var client = service.Connect();
         client.Add(("m1", "x"));
         client.ReadAnswer();
         client.Send('w', """{"ids":["m1"]}""");
-        await Eventually.Is("it watches", TimeSpan.FromSeconds(30), () => HasThread(service, "waits"));
+        await Eventually.Is("it watches", TimeSpan.FromSeconds(30), () => Threads(service, "waits").Any());
         client.Dispose();
-        await Eventually.Is("it watches no more", TimeSpan.FromSeconds(30), () => !HasThread(service, "waits"));
+        await Eventually.Is("it watches no more", TimeSpan.FromSeconds(30), () => !Threads(service, "waits").Any());
     }
 
     [Fact(Timeout = 120_000)]
@@ -118,12 +141,32 @@ public sealed class ServiceWaitTests : IDisposable
         Assert.True(answer.GetProperty("servers")[0].GetProperty("active").GetBoolean());
     }
 
+    [Fact(Timeout = 120_000)]
+    public async Task A_wait_for_the_connected_servers_is_over_when_they_have_what_they_take_now()
+    {
+        await _spool.AddServersAsync("mq1", "mq2");
+        using var service = await ServeProcess.StartAsync(_spool);
+        using var client = service.Connect();
+        using var agent = AgentLock.TryTake(_spool.Path, out _);
+        _spool.Execute("UPDATE server SET connection = 'connected' WHERE name = 'mq1'");
+        client.Add(("m1", "x"), ("m2", "x"), ("m3", "x"));
+        client.ReadAnswer();
+        _spool.Execute("DELETE FROM delivery WHERE server = (SELECT id FROM server WHERE name = 'mq1') AND message = (SELECT seq FROM message WHERE id = 'm1')");
+        _spool.Settle("m2", "mq1", "deferred", "full");
+
+        // m1 is for mq2 alone, m2 is refused for now; only m3 is worth waiting for.
+        Assert.Equal("waiting", Wait(client, """{"ids":["m1","m2"],"servers":"connected"}"""));
+        client.Send('w', """{"ids":["m1","m2","m3"],"servers":"connected"}""");
+        _spool.Settle("m3", "mq1", "delivered");
+        Assert.Equal("waiting", client.ReadAnswer().GetProperty("outcome").GetString());
+    }
+
     private static string? Wait(ServiceClient client, string request)
     {
         client.Send('w', request);
         return client.ReadAnswer().GetProperty("outcome").GetString();
     }
 
-    private static bool HasThread(ServeProcess service, string name) =>
-        Directory.GetDirectories($"/proc/{service.Child.Pid}/task").Any(thread => File.Exists(thread + "/comm") && string.Equals(File.ReadAllText(thread + "/comm").Trim(), name, StringComparison.Ordinal));
+    private static IEnumerable<string> Threads(ServeProcess service, string name) =>
+        Directory.GetDirectories($"/proc/{service.Child.Pid}/task").Where(thread => File.Exists(thread + "/comm") && string.Equals(File.ReadAllText(thread + "/comm").Trim(), name, StringComparison.Ordinal));
 }
