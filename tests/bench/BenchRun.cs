@@ -14,6 +14,7 @@ internal static class BenchRun
         new("drain-small",   "100,000 x 200 B to one node",                                              options => DrainComparison.RunAsync("drain-small", options, nodes: 1, messages: 100_000, bytes: 200)),
         new("drain-large",   "4,000 x 64 kB to one node",                                                options => DrainComparison.RunAsync("drain-large", options, nodes: 1, messages: 4_000, bytes: 64_000)),
         new("drain-two",     "50,000 x 1 kB to two nodes: Quickq, RabbitMQ.Client alone, QuickMQ's way", options => DrainComparison.RunAsync("drain-two", options, nodes: 2, messages: 50_000, bytes: 1_000)),
+        new("quickmq",       "a QuickMQ script to two nodes, with its import changed and without",         QuickMqComparison.RunAsync),
         new("latency",       "from the producer's call to the consumer, at 20, 200 and 2,000 a second",  LatencyComparison.RunAsync),
         new("cli",           "one message by a whole process; many by `add --lines`",                    CliComparison.RunAsync),
         new("python",        "Python's publish and publish_many against bare sqlite3",                   PythonComparison.RunAsync),

@@ -1,8 +1,9 @@
 """Publishes as QuickMQ does: to one server after the other, and each confirm is awaited before the next message.
 
-    python3 tests/bench/quickmq_way.py [--rate MESSAGES-A-SECOND] MESSAGES BYTES HOST:PORT/VHOST...
+    python3 tests/bench/quickmq_way.py [--rate MESSAGES-A-SECOND] [--transient] MESSAGES BYTES HOST:PORT/VHOST...
 
-Needs Debian's python3-amqp. Prints one JSON object; the first tenth of the messages is not measured.
+Messages are persistent, unless --transient is given: QuickMQ's own are not. Needs Debian's python3-amqp.
+Prints one JSON object; the first tenth of the messages is not measured.
 """
 
 import json
@@ -34,6 +35,10 @@ def main():
     if arguments[0] == "--rate":
         rate = int(arguments[1])
         del arguments[:2]
+    mode = 2
+    if arguments[0] == "--transient":
+        mode = 1
+        del arguments[0]
     messages, size = int(arguments[0]), int(arguments[1])
     channels = [connect(address) for address in arguments[2:]]
     body = b"\0" * size
@@ -45,7 +50,7 @@ def main():
         if number == warm:
             start, processor = time.perf_counter(), processor_seconds()
         for channel in channels:
-            message = amqp.Message(body, content_type="application/json", delivery_mode=2)
+            message = amqp.Message(body, content_type="application/json", delivery_mode=mode)
             channel.basic_publish_confirm(message, exchange="satellite", routing_key="geo.goes.g16.abi.adde.realtime.ncdf.band.end")
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({

@@ -10,16 +10,16 @@ internal static class PythonScript
 
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
-    /// <summary>Runs it to its end and gives what it printed; with another <paramref name="package"/> in place of this tree's where one is given.</summary>
-    public static async Task<string> RunAsync(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null)
+    /// <summary>Runs it to its end and gives what it printed; with another <paramref name="package"/> in place of this tree's, and on a <paramref name="spool"/>, where one is given.</summary>
+    public static async Task<string> RunAsync(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null, string? spool = null)
     {
-        using ChildProcess child = Start(script, arguments, interpreter, package);
+        using ChildProcess child = Start(script, arguments, interpreter, package, spool);
         int code = await child.WaitForExitAsync(Limit);
         return code == 0 ? child.Stdout : throw new InvalidOperationException($"{script} ended with {code}: {child.Stderr}");
     }
 
     /// <summary>Starts it.</summary>
-    public static ChildProcess Start(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null)
+    public static ChildProcess Start(string script, IEnumerable<string> arguments, string interpreter = System, string? package = null, string? spool = null)
     {
         string path = Path.GetFullPath(Path.Combine(BuiltPrograms.PythonPackage, "..", "tests", "bench", script));
         ChildProcess child = ChildProcess.Start(
@@ -27,6 +27,7 @@ internal static class PythonScript
             {
                 ["PYTHONPATH"] = package ?? BuiltPrograms.PythonPackage,
                 ["QUICKQ_PROGRAM"] = BuiltPrograms.SpoolCli,
+                ["QUICKQ_SPOOL"] = spool,
             });
         child.Stdin.Close();
         return child;
