@@ -1,6 +1,7 @@
 """The logger ``quickq``: silent unless the calling program gives it a handler.
 
-INFO: a connection was established or lost. WARNING: no agent runs and the spool knows no server; an unknown word in a topic.
+INFO: a connection was established or lost. WARNING: no agent runs and the spool knows no server; a server refuses the login, or an
+exchange is suspended; a host of ``quickq.api.connect`` that no server has; an unknown word in a topic.
 ERROR: a function given to ``on_connection_change`` failed.
 """
 

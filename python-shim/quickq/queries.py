@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .connection_watch import ConnectionWatch
     from .link import Answer
 
+_BY_WEIGHT = ("REJECTED", "DROPPED", "PENDING", "DELIVERED")
 _MOST_IDS = 1000  # in one request
 _LOOK_EVERY = 1.0  # seconds between two looks at the connections, for a program that wants to know of them
 
@@ -21,6 +22,13 @@ _LOOK_EVERY = 1.0  # seconds between two looks at the connections, for a program
 def connections(client: "Client", watch: "ConnectionWatch") -> "Dict[str, str]":
     """The connection to each active server."""
     return watch.compare(_ask(client, json_frame(b"c", {})))
+
+
+def known_servers(client: "Client", watch: "ConnectionWatch", again: bool) -> "List[Dict[str, Any]]":
+    """The active servers, as the last look found them if that is less than a second ago."""
+    if watch.is_due() or again or watch.servers is None:
+        watch.look(_ask(client, json_frame(b"c", {})), client.path)
+    return watch.servers or []
 
 
 def details(client: "Client", message_id: str) -> "Dict[str, Any]":
@@ -52,6 +60,18 @@ def states_of(message: "Dict[str, Any]") -> "Dict[str, str]":
         delivery["server"]: WORDS[delivery["state"]]
         for delivery in message["deliveries"] if delivery.get("active", True) or delivery["server"] in named
     }
+
+
+def merged(states: "Sequence[Dict[str, str]]") -> "Dict[str, str]":
+    """Of several messages: at each server the state that matters most to whoever published them.
+
+    >>> merged([{"mq1": "DELIVERED", "mq2": "DELIVERED"}, {"mq1": "PENDING"}])
+    {'mq1': 'PENDING', 'mq2': 'DELIVERED'}
+    """
+    if len(states) == 1:
+        return states[0]
+    servers = sorted({server for each in states for server in each})
+    return {server: min([each[server] for each in states if server in each], key=_BY_WEIGHT.index) for server in servers}
 
 
 def wait(client: "Client", watch: "ConnectionWatch", message_ids: "Sequence[str]", servers: "Sequence[str]", timeout: "Optional[float]") -> str:

@@ -9,8 +9,9 @@ from . import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
+    from .choosing import Group
     from .client import Client
     from .connection_watch import ConnectionWatch
     from .messages import Header, Prepared, Ttl
@@ -120,20 +121,39 @@ class Spool:
         used = self._use()
         return queries.connections(used.client, used.watch)
 
-    def publish_and_wait(self, message: "Any", route_key: "Optional[str]", exchange: "Optional[str]", seconds: float) -> "Dict[str, str]":
-        """For ``quickq.api``: publishes, waits up to ``seconds`` for the connected servers, and returns the state at each server."""
-        from . import messages, queries, writer
+    def known_servers(self, again: bool = False) -> "List[Dict[str, Any]]":
+        """For ``quickq.api``: the agent's servers as the service describes them, at most a second old unless ``again``; none without a spool."""
+        from . import queries
+        from .errors import SpoolError
+
+        used = self._use()
+        try:
+            return queries.known_servers(used.client, used.watch, again)
+        except SpoolError as failure:
+            if failure.fault != "NotFound":
+                raise
+            return []
+
+    def publish_to(self, message: "Any", route_key: "Optional[str]", groups: "Sequence[Group]") -> "List[str]":
+        """For ``quickq.api``: stores a message for each exchange and its servers (None: all), all or none. Returns the ids."""
+        from . import writer
+
+        used = self._use()
+        return writer.add(used.client, used.watch, _prepare_for(groups, message, route_key))
+
+    def publish_and_wait(self, message: "Any", route_key: "Optional[str]", groups: "Sequence[Group]", seconds: float) -> "Dict[str, str]":
+        """For ``quickq.api``: as ``publish_to``, waits up to ``seconds`` for the connected servers, and returns the state at each server."""
+        from . import queries, writer
         from .errors import QuickqError, SpoolError
 
-        prepared = messages.prepare(message, route_key, exchange, None, None, None, None, None, False, None)
         used = self._use()
-        ids, answer = writer.add_and_wait(used.client, used.watch, [prepared], seconds)
-        if answer is None or isinstance(answer, QuickqError) or not answer["messages"] or answer["messages"][0] is None:
+        ids, answer = writer.add_and_wait(used.client, used.watch, _prepare_for(groups, message, route_key), seconds)
+        if answer is None or isinstance(answer, QuickqError) or None in answer["messages"]:
             try:
-                return queries.status(used.client, ids[0], ())
+                return queries.merged([queries.status(used.client, one, ()) for one in ids])
             except SpoolError:
                 return {}  # stored, and delivered and removed already, or the service has just ended: nobody can tell now
-        return queries.states_of(answer["messages"][0])
+        return queries.merged([queries.states_of(one) for one in answer["messages"]])
 
     def close(self) -> None:
         """Closes the connections that no call uses; a later use opens new ones."""
@@ -174,6 +194,12 @@ class _Used:
 
         self.client = Client(path, socket, given)  # type: Client
         self.watch = ConnectionWatch()  # type: ConnectionWatch
+
+
+def _prepare_for(groups: "Sequence[Group]", message: "Any", route_key: "Optional[str]") -> "List[Prepared]":
+    from .messages import prepare
+
+    return [prepare(message, route_key, exchange, None, None, None, None, None, False, None, servers) for exchange, servers in groups]
 
 
 def _again(path: str, socket: "Optional[str]", given: bool) -> Spool:

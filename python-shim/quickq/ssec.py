@@ -18,7 +18,7 @@ to the logger ``quickq``.
 import json
 import os
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Set
 
 _FORBIDDEN = set(". \t\r\n*#")
@@ -88,18 +88,19 @@ def validate_topic(topic: str) -> List[str]:
 
 
 def format_datetime(when: datetime) -> str:
-    """A time as payloads have it, with one decimal, cut off: in UTC; one without a time zone is taken for UTC.
+    """A time as payloads have it, with one decimal, cut off. The digits are those of the time itself: convert one of another zone to UTC first.
 
     >>> format_datetime(datetime(2024, 6, 27, 15, 30, 54, 699999))
     '2024-06-27 15:30:54.6'
     """
-    if when.tzinfo is not None:
-        when = when.astimezone(timezone(timedelta(0)))
     return "{:%Y-%m-%d %H:%M:%S}.{}".format(when, when.microsecond // 100000)
 
 
 def injector_script(path: Optional[str] = None) -> str:
-    """What ``__injector_script__`` holds: ``user@host:/path/of/script``, of the running script unless another is given."""
+    """What ``__injector_script__`` holds: ``user@host:/path/of/script``, of the running script unless another is given.
+
+    The host is the full name if the host's name service has one; never ``localhost``, which is every host's.
+    """
     import pwd
     import socket
     import sys
@@ -109,7 +110,8 @@ def injector_script(path: Optional[str] = None) -> str:
     except KeyError:
         user = str(os.getuid())
     host = socket.gethostname()
-    return "{}@{}:{}".format(user, host if "." in host else socket.getfqdn(host), os.path.abspath(path or sys.argv[0]))
+    full = host if "." in host else socket.getfqdn(host)
+    return "{}@{}:{}".format(user, host if full.split(".")[0].startswith("localhost") else full, os.path.abspath(path or sys.argv[0]))
 
 
 def _derive(name: str, payload: Mapping[str, Any], words: Mapping[str, str]) -> str:

@@ -5,32 +5,15 @@ namespace Quickq.Disruption.Tests;
 
 /// <summary>A server that is a cluster of two real nodes: the member in use dies amid a stream, the other takes over.</summary>
 [Collection<OneNodeCollection>]
-public sealed class ClusterTests(OneNode alone) : IAsyncLifetime
+public sealed class ClusterTests(OneNode alone, TwoMemberCluster cluster) : IClassFixture<TwoMemberCluster>, IAsyncLifetime
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
-    private readonly RabbitNode _one = RabbitNode.Create("one-of-two");
-    private RabbitNode _two = null!;
+    private readonly RabbitNode _one = cluster.First;
+    private readonly RabbitNode _two = cluster.Second;
 
-    public async ValueTask InitializeAsync()
-    {
-        await _one.StartAsync();
-        await _one.CtlAsync("await_startup");
-        _two = _one.CreateMate("two-of-two");
-        await _two.StartAsync();
-        await _two.CtlAsync("await_startup");
-        await _two.CtlAsync("stop_app");
-        await _two.CtlAsync("join_cluster", "one-of-two@localhost");
-        await _two.CtlAsync("start_app");
+    public async ValueTask InitializeAsync() => await cluster.MirrorAsync("/");
 
-        // Every queue on both members, so that the death of one takes no message with it.
-        await _one.CtlAsync("set_policy", "both", "", """{"ha-mode":"all","ha-sync-mode":"automatic","ha-promote-on-failure":"when-synced"}""");
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _two.DisposeAsync();
-        await _one.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact(Timeout = 300_000)]
     public async Task The_member_in_use_is_killed_and_the_other_takes_over_there_and_back()

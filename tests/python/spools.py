@@ -156,7 +156,8 @@ class WithAgent(SpoolTest):
 
     def tearDown(self):
         quickq.api.disconnect()
-        quickq.api.configure(confirm_wait=0.25)
+        quickq.api.configure(confirm_wait=0.25, strict=False)
+        quickq.api._client._told.clear()
         connection_watch.observers[:] = []
         self.stop_agent()
         quickq.close()

@@ -43,15 +43,15 @@ class QuickMqScripts(WithAgent):
         mq.publish({})
         self.assertLess(time.monotonic() - start, 15)
 
-    def test_two_exchanges_are_refused_and_no_password_is_kept(self):
+    def test_no_password_is_kept(self):
         mq.connect("mq1", user="oper", password="hunter2", exchange="satellite")
-        assert_no_password(
-            self, "two exchanges are named, 'himawari' and 'satellite'",
-            lambda: mq.connect("mq2", user="oper", password="hunter2", exchange="himawari"))
+        mq.connect("mq1", "mq2", user="oper", password="hunter2", exchange="himawari", cluster=True)
         assert_no_password(self, "'x' is of the type object", lambda: mq.publish({"x": object()}))
-        assert_no_password(self, "two exchanges are named", lambda: mq._client.connect(
-            mq.ClusteredConnection([mq.AmqpConnection("mq3", "oper", "hunter2", exchange) for exchange in ("a", "b")])))
-        self.assertNotIn("hunter2", repr(vars(mq._client)) + repr([vars(known) for known in mq._client._connected]))
+        mq.configure(strict=True)
+        assert_no_password(self, "no server of the agent has the host 'mq9'", lambda: mq.connect("mq9", user="oper", password="hunter2"))
+        members = [vars(member) for known in mq._client._connected for member in known.members]
+        self.assertEqual(3, len(members))
+        self.assertNotIn("hunter2", repr(vars(mq._client)) + repr([vars(known) for known in mq._client._connected]) + repr(members))
 
     def test_an_empty_exchange_is_that_of_connect_as_it_was(self):
         mq.publish({}, "default.of.amqp", exchange="")
@@ -98,6 +98,8 @@ class Classes(WithAgent):
         client.refresh_pools()
         client.disconnect()
         self.assertEqual([("satellite",)], self.rows("SELECT exchange FROM message"))
+        mq.publish({"msg": "hi"})
+        self.assertEqual([("satellite",), (None,)], self.rows("SELECT exchange FROM message ORDER BY seq"))
 
     def test_a_connection_says_what_it_was_given_but_for_the_password(self):
         connection = mq.AmqpConnection("h", "u", "hunter2", "e", "/v", 99)
@@ -106,7 +108,9 @@ class Classes(WithAgent):
         self.assertEqual("amqp://guest@h:5672//", str(mq.AmqpConnection("h")))
         for uri, expected in (
                 ("amqp://u:hunter2@h:99/%2Fv", "amqp://u@h:99/v/"), ("amqp://", "amqp://guest@localhost:5672//"),
-                ("amqp://h/", "amqp://guest@h:5672//"), ("amqps://u%40x:hun@ter2@[::1]:1/v", "amqp://u@x@[::1]:1v/")):
+                ("amqp://h/", "amqp://guest@h:5672//"), ("amqp://u:hunter2@h//", "amqp://u@h:5672//"),
+                ("AMQPS://h:5671//?heartbeat=30&cacertfile=/x", "amqp://guest@h:5671//"), ("amqp://h?heartbeat=5", "amqp://guest@h:5672//"),
+                ("amqps://u%40x:hun@ter2@[::1]:1/v", "amqp://u@x@[::1]:1v/")):
             connection = mq.AmqpConnection.from_uri(uri)
             self.assertEqual(expected, connection.identifier)
             self.assertNotIn("hunter2", repr(vars(connection)))
@@ -144,7 +148,7 @@ class Classes(WithAgent):
         self.assertEqual([(4,)], self.rows("SELECT count(*) FROM delivery"))
 
     def test_what_is_no_uri_is_refused_without_its_password(self):
-        for wrong in ("http://u:hunter2@h", "amqp://u:hunter2@h:port", "amqp://u:hunter2@h:65536", "amqp://u:hunter2@h/a/b", 5):
+        for wrong in ("http://u:hunter2@h", "amqp://u:hunter2@h:port", "amqp://u:hunter2@h:65536", "amqp://u:hunter2@h/a/b", "amqp://u:hunter2@h///", "amqp://u:hunter2@h/#v", 5):
             assert_no_password(self, "this is no AMQP URI", lambda: mq.AmqpConnection.from_uri(wrong))
             assert_no_password(self, "this is no AMQP URI", lambda: mq.ClusteredConnection.from_uris("amqp://u:hunter2@h", wrong))
         with self.assertRaisesRegex(ValueError, "a cluster needs at least one connection"):
@@ -161,7 +165,7 @@ class Contract(unittest.TestCase):
                                        "priority=None, message_id=None, transient=False, routing_key=None)"),
                 (quickq.status, "(message_id, *servers)"), (quickq.wait, "(message_id, timeout=None, *servers)"),
                 (quickq.connections, "()"), (quickq.on_connection_change, "(observer)"),
-                (mq.configure, "(reconnect_window=None, reconnect_interval=None, confirm_wait=None)"),
+                (mq.configure, "(reconnect_window=None, reconnect_interval=None, confirm_wait=None, strict=None)"),
                 (mq.connect, "(host, *hosts, user=None, password=None, exchange=None, port=None, vhost=None, cluster=False)"),
                 (mq.publish, "(message, route_key=None, exchange=None)"), (mq.status, "()"), (mq.disconnect, "()"),
                 (mq.AmqpClient, "(max_reconnect_time=None, time_between_reconnects=None, name=None)"),
@@ -185,7 +189,7 @@ def assert_no_password(test, expected, call):
     failure = None
     try:
         call()
-    except ValueError as raised:
+    except (ValueError, quickq.SpoolError) as raised:
         # assertRaises would have cleared the variables of the frames.
         failure = raised
     seen = []

@@ -1,6 +1,5 @@
 """What became of messages and connections; topics. The agent is played by SQL and a lock."""
 
-import datetime
 import threading
 import unittest
 
@@ -132,10 +131,6 @@ class Topics(unittest.TestCase):
             for _ in range(3):
                 ssec.topic("geo", "goes", "g99", "abi", "file", "realtime", "ncdf", "image", "end")
         self.assertEqual(1, len(logs.output))
-
-    def test_times_are_utc_with_one_decimal(self):
-        east = datetime.timezone(datetime.timedelta(hours=2))
-        self.assertEqual("2024-06-27 13:30:00.9", ssec.format_datetime(datetime.datetime(2024, 6, 27, 15, 30, 0, 999999, east)))
 
     def test_the_injector_script_is_user_host_and_path(self):
         self.assertRegex(ssec.injector_script("x.py"), r"^\S+@\S+:/.*/x\.py$")
