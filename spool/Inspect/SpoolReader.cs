@@ -224,8 +224,7 @@ public sealed class SpoolReader : IDisposable
     /// <summary>A pending message whose exchange or routing key the server refuses reads as deferred, with that reason; its row is not rewritten for that.</summary>
     private static MessageStatus? ReadStatus(SqliteConnection connection, long seq)
     {
-        using SqliteCommand deliveries = connection.CreateCommand();
-        deliveries.CommandText =
+        List<DeliveryStatus> deliveries = connection.ReadRows(
             """
             SELECT s.name, s.active, CASE WHEN coalesce(x.reason, k.reason) IS NULL THEN d.state ELSE 'deferred' END, d.attempts,
                    coalesce(d.next_attempt_at, nullif(x.next_probe_at, 0), nullif(k.next_probe_at, 0)), d.settled_at, d.endpoint, coalesce(d.reason, x.reason, k.reason)
@@ -234,31 +233,20 @@ public sealed class SpoolReader : IDisposable
             LEFT JOIN key_suspension AS k ON k.server = d.server AND k.exchange = coalesce(m.exchange, s.exchange) AND k.routing_key = m.routing_key
                 AND d.state = 'pending' AND s.active = 1
             WHERE d.message = $seq ORDER BY s.name
-            """;
-        deliveries.Parameters.AddWithValue("$seq", seq);
-        var rows = new List<DeliveryStatus>();
-        using (SqliteDataReader row = deliveries.ExecuteReader())
-        {
-            while (row.Read())
-            {
-                int attempts = (int)Math.Clamp(row.NumberOrNull(3) ?? 0, int.MinValue, int.MaxValue);
-                rows.Add(new DeliveryStatus(row.TextOrNull(0) ?? "", row.NumberOrNull(1) != 0, row.TextOrNull(2) ?? "", attempts,
-                    row.TimeOrNull(4), row.TimeOrNull(5), row.TextOrNull(6), row.TextOrNull(7)));
-            }
-        }
-
-        using SqliteCommand message = connection.CreateCommand();
-        message.CommandText = "SELECT id, exchange, routing_key, created_at, expires_at, servers, added_by FROM message WHERE seq = $seq";
-        message.Parameters.AddWithValue("$seq", seq);
-        using SqliteDataReader found = message.ExecuteReader();
-        return found.Read()
-            ? new MessageStatus(
-                found.TextOrNull(0) ?? "", found.TextOrNull(1), found.TextOrNull(2) ?? "", found.TimeOrNull(3) ?? DateTimeOffset.UnixEpoch, found.TimeOrNull(4), rows)
+            """,
+            static row => new DeliveryStatus(
+                row.TextOrNull(0) ?? "", row.NumberOrNull(1) != 0, row.TextOrNull(2) ?? "", (int)Math.Clamp(row.NumberOrNull(3) ?? 0, int.MinValue, int.MaxValue),
+                row.TimeOrNull(4), row.TimeOrNull(5), row.TextOrNull(6), row.TextOrNull(7)),
+            ("$seq", seq));
+        return connection.ReadRows(
+            "SELECT id, exchange, routing_key, created_at, expires_at, servers, added_by FROM message WHERE seq = $seq",
+            found => new MessageStatus(
+                found.TextOrNull(0) ?? "", found.TextOrNull(1), found.TextOrNull(2) ?? "", found.TimeOrNull(3) ?? DateTimeOffset.UnixEpoch, found.TimeOrNull(4), deliveries)
             {
                 Servers = TargetServers.Read(found.TextOrNull(5)),
                 AddedBy = found.NumberOrNull(6) is { } uid and >= 0 and <= uint.MaxValue ? (uint)uid : null,
-            }
-            : null;
+            },
+            ("$seq", seq)).FirstOrDefault();
     }
 
     private static PastAgent? ReadAgent(SqliteConnection connection) => connection.ReadRows(
@@ -308,13 +296,8 @@ public sealed class SpoolReader : IDisposable
         }, fault);
     }
 
-    private static long? FindSeq(SqliteConnection connection, string id)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "SELECT seq FROM message WHERE id = $id";
-        command.Parameters.AddWithValue("$id", id);
-        return command.ExecuteScalar() as long?;
-    }
+    private static long? FindSeq(SqliteConnection connection, string id) =>
+        connection.ReadNumberOrNull("SELECT seq FROM message WHERE id = $id", ("$id", id));
 
     private static List<string> ReadTexts(SqliteCommand command)
     {
