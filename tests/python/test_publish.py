@@ -1,5 +1,6 @@
 """Publishing: what is stored, what comes back, and what is refused."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -7,6 +8,7 @@ import pickle
 import re
 import signal
 import socket
+import sqlite3
 import threading
 import time
 import traceback
@@ -218,7 +220,8 @@ class Trouble(SpoolTest):
         self.must_be_sound = False
         self.fails(quickq.SpoolError, "NotASpool", "is not a Quickq spool; it was left as it is")
         os.unlink(self.path)
-        self.run_sql("CREATE TABLE theirs (x)")
+        with contextlib.closing(sqlite3.connect(self.path)) as theirs:  # what is no spool has no lock
+            theirs.execute("CREATE TABLE theirs (x)")
         self.fails(quickq.SpoolError, "NotASpool", "is not a Quickq spool; it was left as it is")
 
     def test_a_folder_that_others_may_write_is_refused(self):
