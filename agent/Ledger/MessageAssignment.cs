@@ -8,7 +8,8 @@ namespace Quickq.Agent.Ledger;
 /// <summary>Gives messages that no server got when they were accepted to all servers that they are for now, in ascending batches.</summary>
 /// <remarks>
 /// Goes through the unassigned messages once after servers came or take other exchanges. While it does, the tally <c>assigning</c> says from which message on they are still to be looked
-/// at: feeds stay behind the first of those, so the order holds. What is for nobody yet stays unassigned and holds no feed back.
+/// at: feeds stay behind the first of those, so the order holds. A feed that is past the first of all goes back before it, once, in the transaction that begins: from then on no row is made
+/// behind a feed. What is for nobody yet stays unassigned and holds no feed back; nor does what becomes unassigned meanwhile, since the same rule said so when it came.
 /// </remarks>
 internal static class MessageAssignment
 {
@@ -17,8 +18,14 @@ internal static class MessageAssignment
     private const string Mark = "(SELECT value FROM tally WHERE name = 'assigning')";
 
     /// <summary>From now on the unassigned messages are looked through, from the first on.</summary>
-    public static void Begin_NeedsTransaction(SqliteConnection connection) => connection.Execute(
-        "INSERT OR REPLACE INTO tally (name, value) SELECT 'assigning', 0 WHERE EXISTS (SELECT 1 FROM unassigned)");
+    public static void Begin_NeedsTransaction(SqliteConnection connection)
+    {
+        if (connection.ReadNumberOrNull("SELECT min(message) FROM unassigned") is { } first)
+        {
+            connection.Execute("INSERT OR REPLACE INTO tally (name, value) VALUES ('assigning', $first)", ("$first", first));
+            connection.Execute("UPDATE server SET rewind = $first WHERE rewind IS NULL OR rewind > $first", ("$first", first));
+        }
+    }
 
     /// <summary>How many unassigned messages there are, while they are to be looked through; else 0.</summary>
     public static long CountLeft(SqliteConnection connection) => connection.ReadNumber(
@@ -62,13 +69,7 @@ internal static class MessageAssignment
         {
             insert.Set("$server", server.Key);
             int made = server.Sum(message => insert.Set("$message", message).ExecuteNonQuery());
-            if (made > 0)
-            {
-                // The trigger that moves the rewind mark sees updates only.
-                connection.Execute(
-                    "UPDATE server SET pending = pending + $made, rewind = CASE WHEN rewind < $first THEN rewind ELSE $first END WHERE id = $server",
-                    ("$made", made), ("$first", server.First()), ("$server", server.Key));
-            }
+            connection.Execute("UPDATE server SET pending = pending + $made WHERE id = $server", ("$made", made), ("$server", server.Key));
         }
     }
 

@@ -9,7 +9,7 @@ internal static class KnownObjects
     /// The 64-bit FNV-1a hash of all of them, by format from 1 on, so that a sound spool costs one query. It finds what chance or another program changed; against somebody who
     /// writes the file at will no hash would help. SHA-256 would load a library that takes longer than an <c>add</c>.
     /// </summary>
-    internal static readonly ulong[] Fingerprints = [0x004917730F832C9C, 0x9815195A1BECA709];
+    internal static readonly ulong[] Fingerprints = [0x004917730F832C9C, 0x409E15B8EB3C03EB];
 
     private const string Select = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY type, name";
 

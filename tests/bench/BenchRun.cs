@@ -28,6 +28,7 @@ internal static class BenchRun
         new("steady",        "1 to 1,000 messages a second to two servers: what one delivery costs",     SteadyComparison.RunAsync),
         new("idle",          "ten servers connected and nothing to do, for five minutes",                IdleComparison.RunAsync),
         new("holds",         "for how long upkeep and settlements hold the write lock of a large spool", HoldsComparison.RunAsync),
+        new("fan-out",       "an append to ten servers that take certain exchanges, against format 1",   FanOutComparison.RunAsync),
         new("hour",          "resident memory at 50 messages a second for two minutes, or an hour",      HourComparison.RunAsync),
         new("fleets",        "what 10,000 agents are to a broker: measured of one, the storm simulated", FleetsComparison.RunAsync),
         new("small",         "append, feed, settle, policy alone, by BenchmarkDotNet",                   SmallThings.RunAsync),
