@@ -39,8 +39,8 @@ internal sealed class AgentService(
         using var upkeep = new UpkeepTasks(path, ledger, signal, expiry, clock, log);
         upkeep.Apply(settings.Spool);
         await using CancellationTokenRegistration giveUp = abandon.Token.Register(ledger.GiveUp);
-        var watchdog = new WatchdogFeed(notice, () => [ledger.Pulse, .. forwarders.Pulses], clock, log);
-        var status = new BacklogStatus(path, signal, notice, ledger.Pulse, clock);
+        var watchdog = new WatchdogNotifier(notice, () => [ledger.LoopLiveness, .. forwarders.Pulses], clock, log);
+        var status = new BacklogStatus(path, signal, notice, ledger.LoopLiveness, clock);
 
         // Ready: the spool is open. Registering the servers may have to wait for a full disk, which a restart would not mend.
         notice.Ready();

@@ -16,7 +16,7 @@ using Quickq.Spool.Systemd;
 // spool itself, and the forwarders until a signal.
 using var reload = new ReloadRequest();
 StandardStreams.RequireOpen();
-CoreDump.Forbid();
+ProcessHardening.DisableCoreDumps();
 HomeFolder.Leave();
 SocketThreads.WorkOffAtOnce();
 AgentCommandLine line = AgentCommandLine.Parse(args, Console.Out, Console.Error);
@@ -39,7 +39,7 @@ ILogger log = logging.Own;
 await using CancellationTokenRegistration limited = stop.Token.Register(() => StopDeadline.Begin(log.StopTookTooLong));
 try
 {
-    using SpoolClaim claim = SpoolClaim.Take(settings.Spool.Path);
+    using SingleInstance claim = SingleInstance.Take(settings.Spool.Path);
     log.Started(AgentCommandLine.Version, line.ConfigPath, settings.Spool.Path, Environment.ProcessId);
     foreach (string note in settings.Notes)
     {

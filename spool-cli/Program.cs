@@ -94,7 +94,7 @@ internal static class Program
     }
 
     /// <summary>Opens the spool where it is the caller's own, else asks its service.</summary>
-    private static ExitCode RunWhereItFits(Verb verb, ParsedArguments typed, StandardStreams streams)
+    private static ExitCode RunWhereItFits(Subcommand verb, ParsedArguments typed, StandardStreams streams)
     {
         if (streams.IsServed)
         {
@@ -112,7 +112,7 @@ internal static class Program
         return verb.RunThroughService is { } run ? run(typed, new ServedSpool(service, RunThere), streams) : RunThere();
     }
 
-    private static SpoolLocation Locate(Verb verb, ParsedArguments typed)
+    private static SpoolLocation Locate(Subcommand verb, ParsedArguments typed)
     {
         var (direct, service) = (typed.Has(Options.DirectName), typed.Has(Options.ServiceName));
         return direct && service
@@ -121,17 +121,17 @@ internal static class Program
                 direct ? SpoolAccess.Direct : service ? SpoolAccess.Service : SpoolAccess.Automatic, typed.ValueOf(Options.SpoolName), verb.StoresMessages);
     }
 
-    private static Verb? CreateVerb(string name) => name switch
+    private static Subcommand? CreateVerb(string name) => name switch
     {
         "add" => AddCommand.Create(),
         "status" => StatusCommand.Create(),
         "list" => ListCommand.Create(),
         "show" => ShowCommand.Create(),
         "wait" => WaitCommand.Create(),
-        "retry" => ChangeCommand.Create(OperatorAct.Retry),
-        "hold" => ChangeCommand.Create(OperatorAct.Hold),
-        "release" => ChangeCommand.Create(OperatorAct.Release),
-        "cancel" => ChangeCommand.Create(OperatorAct.Cancel),
+        "retry" => ChangeCommand.Create(AdminOperation.Retry),
+        "hold" => ChangeCommand.Create(AdminOperation.Hold),
+        "release" => ChangeCommand.Create(AdminOperation.Release),
+        "cancel" => ChangeCommand.Create(AdminOperation.Cancel),
         "replay" => ReplayCommand.Create(),
         "pause" => PauseCommand.Create(pause: true),
         "resume" => PauseCommand.Create(pause: false),

@@ -23,7 +23,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     private readonly IConnection _client;
     private readonly BrokerSocket _socket;
-    private readonly BlockedLinkWatch _blockedLink;
+    private readonly BlockedConnectionMonitor _blockedLink;
     private readonly BrokerDeadlines _deadlines;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _givenUp = new();
@@ -48,7 +48,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
         (_client, _socket, _endpoint, _settings, _deadlines, _time) = (client, socket, endpoint, settings, deadlines, time);
 
         _over = _givenUp.Token;
-        _blockedLink = new BlockedLinkWatch(socket, settings.Heartbeat, time, GiveUp);
+        _blockedLink = new BlockedConnectionMonitor(socket, settings.Heartbeat, time, GiveUp);
 
         // First of all handlers, and never removed: the client tells a loss to one after the other and may hang in the next.
         _client.ConnectionShutdownAsync += OnShutdownAsync;

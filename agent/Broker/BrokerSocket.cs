@@ -86,9 +86,9 @@ internal sealed class BrokerSocket : ITcpClient
     /// <summary>
     /// While the broker blocks us it reads nothing, and the kernel counts a full receive buffer at the peer as silence
     /// (measured on Linux 6.18: ETIMEDOUT 0.8 s after TCP_USER_TIMEOUT): the link must not die of an alarm. A dead one is
-    /// told by <see cref="BlockedLinkWatch"/> meanwhile.
+    /// told by <see cref="BlockedConnectionMonitor"/> meanwhile.
     /// </summary>
-    public void ForgiveSilence() => SetUserTimeout(TimeSpan.Zero);
+    public void ResetConfirmTimeout() => SetUserTimeout(TimeSpan.Zero);
 
     /// <summary>A link without life is noticed by the kernel, with data on its way or without.</summary>
     public void WatchForSilence()

@@ -5,7 +5,7 @@ using Quickq.Agent.Timing;
 namespace Quickq.Agent.Forwarding;
 
 /// <summary>What the broker said, in its order, until the forwarder's own loop takes it: so nothing but this queue is shared with the client's reader.</summary>
-internal sealed class BrokerEvents(int window, Wakeup changed)
+internal sealed class BrokerEvents(int window, AsyncSignal changed)
 {
     /// <summary>Each message that is out, two windows at most, has one answer and one return. A broker that says more fills no memory with it.</summary>
     private readonly int _most = (int)Math.Min(int.MaxValue, (8L * window) + 1024);

@@ -81,7 +81,7 @@ internal sealed class ExchangePublisher(string exchange, SendLimit limit, Settle
     /// <summary>Publishes one message that entered the window. Its answer comes as an event.</summary>
     public async ValueTask PublishAsync(BrokerConnection connection, FeedMessage message, BrokerMessage encoded, TroubledKey? key)
     {
-        settler.Pulse.Beat();
+        settler.LoopLiveness.Beat();
         if (_channel is not { IsClosed: false } channel)
         {
             Leave(message); // its end is among the events
@@ -303,7 +303,7 @@ internal sealed class ExchangePublisher(string exchange, SendLimit limit, Settle
         TakeUnsettled();
         if (channel is not null)
         {
-            settler.Pulse.Beat();
+            settler.LoopLiveness.Beat();
             await channel.DisposeAsync();
         }
     }

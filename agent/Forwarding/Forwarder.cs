@@ -18,7 +18,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(30);
 
     private readonly RetrySchedule _schedule = RetrySchedule.ForConnecting(parts.Random);
-    private readonly AliasWatch _alias = new(parts.Clock);
+    private readonly DnsChangeMonitor _alias = new(parts.Clock);
     private readonly InFlightWindow _window = new(parts.ServerId, settings.Window, settings.WindowBytes);
     private readonly ServerState _state = new(settings, parts);
     private IPEndPoint? _lost;
@@ -28,7 +28,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     public async Task RunAsync(CancellationToken stopTaking, CancellationToken abandon)
     {
         int failures = 0;
-        var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System) { Step = parts.Pulse.Beat };
+        var dialer = new BrokerDialer(settings, BrokerDeadlines.Default, TimeProvider.System) { Step = parts.LoopLiveness.Beat };
         var publishers = new PublisherSet(settings, parts, _window, stopTaking);
         using var pump = new Pump(settings, parts, _window, publishers, _state);
         while (!stopTaking.IsCancellationRequested)
@@ -76,7 +76,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
 
         _state.Report("disconnected");
-        parts.Pulse.Waits("for the ledger");
+        parts.LoopLiveness.Waits("for the ledger");
         await _window.WaitUntilEmptyAsync();
         parts.Ledger.Remove(_window);
     }
@@ -85,7 +85,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
     private async Task<bool> ForwardAsync(BrokerConnection connection, PublisherSet publishers, Pump pump, CancellationToken stopTaking, CancellationToken abandon)
     {
         _window.SetEndpoint(connection.Endpoint);
-        parts.Pulse.ExcusedWhile(() => connection.BlockedReason is not null);
+        parts.LoopLiveness.ExcusedWhile(() => connection.BlockedReason is not null);
         parts.Log.Connected(settings.Name, connection.Endpoint);
         string? reason = null;
         using var stopReading = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
@@ -97,7 +97,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         try
         {
             await pump.RunAsync(connection, stopReading.Token);
-            parts.Pulse.Waits("for confirms", ForwarderSet.Grace);
+            parts.LoopLiveness.Waits("for confirms", ForwarderSet.Grace);
             await pump.AwaitConfirmsAsync(connection);
         }
         catch (BrokerUnavailableException unavailable)
@@ -110,7 +110,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
         }
         finally
         {
-            parts.Pulse.ExcusedWhile(excuse: null);
+            parts.LoopLiveness.ExcusedWhile(excuse: null);
             if (connection.Lost.IsCompletedSuccessfully)
             {
                 reason = connection.Lost.Result;
@@ -168,7 +168,7 @@ internal sealed class Forwarder(ServerSettings settings, ForwarderParts parts)
 
     private async Task WaitAsync(TimeSpan delay, CancellationToken stopTaking)
     {
-        parts.Pulse.Waits("to connect again", delay);
+        parts.LoopLiveness.Waits("to connect again", delay);
         try
         {
             await Task.Delay(delay, parts.Clock, stopTaking);

@@ -9,7 +9,7 @@ namespace Quickq.Agent.Forwarding;
 
 /// <summary>What a forwarder is given by the agent: the spool's path and its server's id there, the ledger, the signal, its pulse, clock, randomness and log.</summary>
 internal sealed record ForwarderParts(
-    string SpoolPath, long ServerId, DeliveryLedger Ledger, SpoolSignal Signal, Pulse Pulse, TimeProvider Clock, Func<double> Random, ILogger Log)
+    string SpoolPath, long ServerId, DeliveryLedger Ledger, SpoolSignal Signal, LoopLiveness LoopLiveness, TimeProvider Clock, Func<double> Random, ILogger Log)
 {
     /// <summary>What says whether a message's time is over; one for the whole agent.</summary>
     public required ExpiryClock Expiry { get; init; }

@@ -18,10 +18,10 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
     private readonly Dictionary<string, Running> _running = new(StringComparer.Ordinal);
     private readonly List<Running> _leaving = [];
     private volatile AgentSettings _settings = new();
-    private volatile Pulse[] _pulses = [];
+    private volatile LoopLiveness[] _pulses = [];
 
     /// <summary>One for each running forwarder. Any thread.</summary>
-    public IReadOnlyCollection<Pulse> Pulses => _pulses;
+    public IReadOnlyCollection<LoopLiveness> Pulses => _pulses;
 
     /// <summary>What says whether a message's time is over.</summary>
     public required ExpiryClock Expiry { get; init; }
@@ -71,7 +71,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
         {
             var stop = CancellationTokenSource.CreateLinkedTokenSource(stopTaking);
             var giveUp = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-            var pulse = new Pulse(server.Name, clock);
+            var pulse = new LoopLiveness(server.Name, clock);
             var parts = new ForwarderParts(spoolPath, ids[server.Name], ledger, signal, pulse, clock, random, log) { Expiry = Expiry, MaxBodyBytes = MaxBodyBytes };
             Task? before = _leaving.LastOrDefault(leaving => string.Equals(leaving.Settings.Name, server.Name, StringComparison.Ordinal))?.Task;
 
@@ -80,7 +80,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
             _running.Add(server.Name, new Running(server, ids[server.Name], pulse, stop, giveUp, task));
         }
 
-        _pulses = [.. _running.Values.Select(running => running.Pulse)];
+        _pulses = [.. _running.Values.Select(running => running.LoopLiveness)];
     }
 
     /// <summary>Two forwarders of one server would send everything twice: the second waits for the first, which has five seconds.</summary>
@@ -88,7 +88,7 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
     {
         if (before is not null)
         {
-            parts.Pulse.Waits("for its last confirms with the settings of before");
+            parts.LoopLiveness.Waits("for its last confirms with the settings of before");
             await Task.WhenAny(before);
             await RegisterAsync([server.Name]); // over what the one before said at its end
         }
@@ -117,11 +117,11 @@ internal sealed class ForwarderSet(string spoolPath, DeliveryLedger ledger, Spoo
             _leaving.Add(running);
         }
 
-        _pulses = [.. _running.Values.Select(running => running.Pulse)];
+        _pulses = [.. _running.Values.Select(running => running.LoopLiveness)];
     }
 
     /// <summary>A body larger than this is not read: nobody could add it, and no broker would take it.</summary>
     private long MaxBodyBytes() => Math.Max(64L << 20, _settings.Spool.MaxMessageSizeBytes);
 
-    private sealed record Running(ServerSettings Settings, long ServerId, Pulse Pulse, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
+    private sealed record Running(ServerSettings Settings, long ServerId, LoopLiveness LoopLiveness, CancellationTokenSource Stop, CancellationTokenSource GiveUp, Task Task);
 }

@@ -39,7 +39,7 @@ internal sealed class PublisherSet
     }
 
     /// <summary>Set when the broker said something, or the connection is blocked or free again.</summary>
-    public Wakeup Changed { get; } = new();
+    public AsyncSignal Changed { get; } = new();
 
     /// <summary>For how long the broker has given no sign of life, although messages were out and it could; zero when none are out.</summary>
     public TimeSpan Silence => _hanging.Silence(_byExchange.Values);
@@ -84,7 +84,7 @@ internal sealed class PublisherSet
     }
 
     /// <summary>The broker could not answer until now. Any thread.</summary>
-    public void ForgiveSilence() => _hanging.Forgive();
+    public void ResetConfirmTimeout() => _hanging.Forgive();
 
     /// <summary>Probes these exchanges and routing keys now, should they be suspended.</summary>
     public void ProbeNow(IEnumerable<string> exchanges, IEnumerable<(string Exchange, string RoutingKey)> keys)
@@ -241,7 +241,7 @@ internal sealed class PublisherSet
         {
             if (!wasLost)
             {
-                _settler.Pulse.Beat();
+                _settler.LoopLiveness.Beat();
                 await publisher.CloseAsync();
             }
 
@@ -317,7 +317,7 @@ internal sealed class PublisherSet
         {
             if (_slots.IsFreeForQuestion(connection) || await _slots.MakeRoomAsync(connection, _byExchange.Values))
             {
-                _parts.Pulse.Beat();
+                _parts.LoopLiveness.Beat();
                 publisher.Asked(await connection.AskForExchangeAsync(publisher.Exchange, _stopping));
             }
         }
@@ -342,7 +342,7 @@ internal sealed class PublisherSet
 
         try
         {
-            _parts.Pulse.Beat();
+            _parts.LoopLiveness.Beat();
             await publisher.OpenAsync(connection, _events, _stopping);
             return true;
         }
@@ -388,7 +388,7 @@ internal sealed class PublisherSet
         {
             ConfirmedPublisher publisher = _closed[^1];
             _closed.RemoveAt(_closed.Count - 1);
-            _settler.Pulse.Beat();
+            _settler.LoopLiveness.Beat();
             await publisher.DisposeAsync();
         }
     }

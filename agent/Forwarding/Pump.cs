@@ -44,7 +44,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         {
             publishers.Changed.Reset();
             publishers.TakeAnswers();
-            parts.Pulse.Waits("reading the spool", Pulse.SlowDisk);
+            parts.LoopLiveness.Waits("reading the spool", LoopLiveness.SlowDisk);
             try
             {
                 await StepAsync(connection, stopTaking);
@@ -316,7 +316,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
         else
         {
             // What was out while the broker read nothing is overdue by no fault of anybody: its time begins now.
-            publishers.ForgiveSilence();
+            publishers.ResetConfirmTimeout();
         }
 
         publishers.Wake();
@@ -325,7 +325,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     /// <summary>Takes the mark away first and only then looks back: what is made pending from now on sets it anew.</summary>
     private async Task LookBackAsync(SpoolFeed feed)
     {
-        parts.Pulse.Waits("for the ledger");
+        parts.LoopLiveness.Waits("for the ledger");
         long? rewind = await parts.Ledger.RunAsync(connection =>
         {
             long? mark = connection.ReadNumberOrNull("SELECT rewind FROM server WHERE id = $id", ("$id", parts.ServerId));
@@ -356,7 +356,7 @@ internal sealed class Pump(ServerSettings settings, ForwarderParts parts, InFlig
     private async Task WaitAsync(BrokerConnection connection, CancellationToken stopTaking, string reason, TimeSpan? limit = null, Task? condition = null)
     {
         // Whatever it waits for: the signal's slow poll or the limit turns the loop.
-        parts.Pulse.Waits(reason, SpoolSignal.SlowPoll);
+        parts.LoopLiveness.Waits(reason, SpoolSignal.SlowPoll);
         if (limit is null && condition is null)
         {
             while (!stopTaking.IsCancellationRequested && !connection.Lost.IsCompleted && !publishers.TakeAnswers(forSpool: true))

@@ -18,7 +18,7 @@ internal sealed class Settler(ServerSettings settings, ForwarderParts parts, InF
 
     public TimeProvider Clock => parts.Clock;
 
-    public Pulse Pulse => parts.Pulse;
+    public LoopLiveness LoopLiveness => parts.LoopLiveness;
 
     public InFlightWindow Window => window;
 

@@ -56,9 +56,9 @@ internal sealed class DeliveryLedger : IDisposable
     /// <param name="signal">The agent's signal: it is told of what jobs change, and does not wake for settlements. Without one the ledger announces what it writes as any other program does.</param>
     public DeliveryLedger(string spoolPath, RetrySchedule refusals, TimeProvider clock, ILogger log, SpoolSignal? signal = null)
     {
-        Pulse = new Pulse("the ledger", clock);
+        LoopLiveness = new LoopLiveness("the ledger", clock);
         _signal = signal;
-        _file = new LedgerFile(spoolPath, signal?.Watch, Health, Pulse, clock, log);
+        _file = new LedgerFile(spoolPath, signal?.Watch, Health, LoopLiveness, clock, log);
         _writer = new SettlementWriter(refusals);
         _clock = clock;
         _log = log;
@@ -79,7 +79,7 @@ internal sealed class DeliveryLedger : IDisposable
         ForItsTime,
     }
 
-    public Pulse Pulse { get; }
+    public LoopLiveness LoopLiveness { get; }
 
     /// <summary>What became known about the spool's file.</summary>
     public SpoolHealth Health { get; } = new();
@@ -88,10 +88,10 @@ internal sealed class DeliveryLedger : IDisposable
     public long LogLimitBytes => _file.LogLimitBytes;
 
     /// <summary>Set when a message was deferred: from then on somebody must look when it is due.</summary>
-    public Wakeup Deferred => _writer.Deferred;
+    public AsyncSignal Deferred => _writer.Deferred;
 
     /// <summary>Set when messages may wait to be given to the servers.</summary>
-    public Wakeup Unassigned { get; } = new();
+    public AsyncSignal Unassigned { get; } = new();
 
     /// <summary>Says that a source has something, or will have from now on.</summary>
     public void Signal(ISettlementSource source)
@@ -181,7 +181,7 @@ internal sealed class DeliveryLedger : IDisposable
         while (true)
         {
             bool stopping = _stop;
-            Pulse.Waits("writing to the spool", Pulse.SlowDisk);
+            LoopLiveness.Waits("writing to the spool", LoopLiveness.SlowDisk);
             RunJobs();
             CheckpointIfWanted();
             if (_settlementsWait)
@@ -205,7 +205,7 @@ internal sealed class DeliveryLedger : IDisposable
                 return;
             }
 
-            Pulse.Waits("work to come");
+            LoopLiveness.Waits("work to come");
             _work.WaitOne(_file.HasUnsynced ? LedgerFile.SyncAfter : Timeout.InfiniteTimeSpan);
         }
     }

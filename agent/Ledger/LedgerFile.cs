@@ -26,7 +26,7 @@ internal sealed class LedgerFile : IDisposable
 
     private readonly SpoolFile _file;
     private readonly SpoolHealth _health;
-    private readonly Pulse _pulse;
+    private readonly LoopLiveness _pulse;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _giveUp = new();
@@ -37,7 +37,7 @@ internal sealed class LedgerFile : IDisposable
     private long _reserveGivenUp;
     private bool _checkpointFails;
 
-    public LedgerFile(string spoolPath, SpoolWatch? ownWatch, SpoolHealth health, Pulse pulse, TimeProvider clock, ILogger log)
+    public LedgerFile(string spoolPath, SpoolWatch? ownWatch, SpoolHealth health, LoopLiveness pulse, TimeProvider clock, ILogger log)
     {
         (_health, _pulse) = (health, pulse);
         _file = SpoolFile.OpenForWriting(spoolPath, create: true, durable: false);
@@ -84,7 +84,7 @@ internal sealed class LedgerFile : IDisposable
                 }, _giveUp.Token);
                 _reserveGivenUp = 0;
                 NoteSync(sync);
-                _pulse.Waits("writing to the spool", Pulse.SlowDisk);
+                _pulse.Waits("writing to the spool", LoopLiveness.SlowDisk);
                 if (delay != FirstRetry)
                 {
                     _log.LedgerWorksAgain();

@@ -27,7 +27,7 @@ internal sealed class SettlementWriter(RetrySchedule refusals)
     private SqliteCommand _settle = null!;
 
     /// <summary>Set when a message was deferred.</summary>
-    public Wakeup Deferred { get; } = new();
+    public AsyncSignal Deferred { get; } = new();
 
     /// <summary>Writes one batch; returns how many messages were newly delivered.</summary>
     public int Write_NeedsTransaction(SqliteConnection connection, SettlementBatch batch)

@@ -10,10 +10,10 @@ namespace Quickq.Agent.Ledger;
 internal sealed class SpoolHealth
 {
     /// <summary>Set when an error says that the file is damaged.</summary>
-    public Wakeup Damaged { get; } = new();
+    public AsyncSignal Damaged { get; } = new();
 
     /// <summary>Set when the path names another file than before: a repair has put a fresh spool there.</summary>
-    public Wakeup Replaced { get; } = new();
+    public AsyncSignal Replaced { get; } = new();
 
     /// <summary>Looks whether a failure means damage.</summary>
     public void Note(Exception failure)

@@ -8,7 +8,7 @@ namespace Quickq.Agent.Observability;
 
 /// <summary>Keeps the line that <c>systemctl status</c> shows: who is connected and what waits, in words.</summary>
 /// <remarks>Looks when the spool changed, at most once in <see cref="Quiet"/>, and says only what is new.</remarks>
-internal sealed class BacklogStatus(string spoolPath, SpoolSignal signal, SystemdNotice notice, Pulse ledger, TimeProvider clock)
+internal sealed class BacklogStatus(string spoolPath, SpoolSignal signal, SystemdNotice notice, LoopLiveness ledger, TimeProvider clock)
 {
     public static readonly TimeSpan Quiet = TimeSpan.FromSeconds(5);
 

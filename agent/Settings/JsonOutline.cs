@@ -21,7 +21,7 @@ internal sealed class JsonOutline
     public JsonTokenType KindAt(string key) => _kinds.GetValueOrDefault(key);
 
     /// <summary>Reads the outline of a file, comments and trailing commas allowed.</summary>
-    public static JsonOutline Read(ReadOnlySpan<byte> json, string file, MistakeList mistakes)
+    public static JsonOutline Read(ReadOnlySpan<byte> json, string file, ConfigErrors mistakes)
     {
         var outline = new JsonOutline();
         try
@@ -47,7 +47,7 @@ internal sealed class JsonOutline
         return outline;
     }
 
-    private void ReadObject(ref Utf8JsonReader reader, string key, MistakeList mistakes)
+    private void ReadObject(ref Utf8JsonReader reader, string key, ConfigErrors mistakes)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -67,7 +67,7 @@ internal sealed class JsonOutline
         }
     }
 
-    private void ReadValue(ref Utf8JsonReader reader, string key, MistakeList mistakes)
+    private void ReadValue(ref Utf8JsonReader reader, string key, ConfigErrors mistakes)
     {
         if (reader.TokenType == JsonTokenType.String)
         {
@@ -89,7 +89,7 @@ internal sealed class JsonOutline
     }
 
     /// <summary>What the token says; a mistake, and empty, when it is no text at all.</summary>
-    private static string TextOf(ref Utf8JsonReader reader, string key, MistakeList mistakes)
+    private static string TextOf(ref Utf8JsonReader reader, string key, ConfigErrors mistakes)
     {
         try
         {

@@ -8,7 +8,7 @@ namespace Quickq.Agent.Settings;
 /// <remarks>Made first of all: the default action of SIGHUP would end a process that has hardly begun. What comes before anybody looks is kept.</remarks>
 internal sealed class ReloadRequest : IDisposable
 {
-    private readonly Wakeup _wanted = new();
+    private readonly AsyncSignal _wanted = new();
     private readonly PosixSignalRegistration _signal;
 
     public ReloadRequest() => _signal = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>

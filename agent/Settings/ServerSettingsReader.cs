@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Quickq.Agent.Settings;
 
 /// <summary>Reads the settings of one server and notes every mistake in them.</summary>
-internal sealed partial class ServerSettingsReader(SettingsSection section, SettingsPlace place, List<string> notes)
+internal sealed partial class ServerSettingsReader(SettingsSection section, SettingsPath place, List<string> notes)
 {
     private const string PasswordAdvice = "give \"password\", or \"passwordFile\" with the path of a file that holds it";
 

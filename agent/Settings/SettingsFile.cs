@@ -27,7 +27,7 @@ internal static class SettingsFile
     /// <summary>Whatever the file holds, this ends with settings or with mistakes.</summary>
     public static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment)
     {
-        var mistakes = new MistakeList();
+        var mistakes = new ConfigErrors();
         path = Path.GetFullPath(path);
         try
         {
@@ -41,7 +41,7 @@ internal static class SettingsFile
         }
     }
 
-    private static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment, MistakeList mistakes)
+    private static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment, ConfigErrors mistakes)
     {
         var json = ReadBytes(path, mistakes);
         if (json is null)
@@ -61,15 +61,15 @@ internal static class SettingsFile
         using var stream = new MemoryStream(json);
         var values = new ConfigurationBuilder().AddJsonStream(stream)
             .AddInMemoryCollection(overrides.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))).Build();
-        var origin = new SettingsOrigin(outline, overrides.ToDictionary(variable => variable.Key, variable => variable.Variable, StringComparer.OrdinalIgnoreCase));
+        var origin = new SettingSource(outline, overrides.ToDictionary(variable => variable.Key, variable => variable.Variable, StringComparer.OrdinalIgnoreCase));
 
-        var place = new SettingsPlace(Path.GetDirectoryName(path)!, environment.GetValueOrDefault("CREDENTIALS_DIRECTORY"));
+        var place = new SettingsPath(Path.GetDirectoryName(path)!, environment.GetValueOrDefault("CREDENTIALS_DIRECTORY"));
         var settings = ReadTop(new SettingsSection(values, path: "", origin, mistakes), place);
         settings = settings with { Notes = [.. settings.Notes, .. PermissionNotes(path, settings)] };
         return new SettingsReading(mistakes.Lines.Count == 0 ? settings : null, mistakes.Lines);
     }
 
-    private static AgentSettings ReadTop(SettingsSection top, SettingsPlace place)
+    private static AgentSettings ReadTop(SettingsSection top, SettingsPath place)
     {
         var notes = new List<string>();
         var spool = ReadSpool(top.Section("spool"), place.Folder);
@@ -117,7 +117,7 @@ internal static class SettingsFile
         return settings;
     }
 
-    private static List<ServerSettings> ReadServers(SettingsSection? section, SettingsPlace place, List<string> notes)
+    private static List<ServerSettings> ReadServers(SettingsSection? section, SettingsPath place, List<string> notes)
     {
         var servers = new List<ServerSettings>();
         foreach (var name in section?.GivenNames ?? [])
@@ -164,7 +164,7 @@ internal static class SettingsFile
         }
     }
 
-    private static byte[]? ReadBytes(string path, MistakeList mistakes)
+    private static byte[]? ReadBytes(string path, ConfigErrors mistakes)
     {
         try
         {

@@ -11,12 +11,12 @@ namespace Quickq.Agent.Settings;
 /// </summary>
 internal sealed class SettingsSection
 {
-    private readonly SettingsOrigin _origin;
-    private readonly MistakeList _mistakes;
+    private readonly SettingSource _origin;
+    private readonly ConfigErrors _mistakes;
     private readonly Dictionary<string, IConfigurationSection> _given;
     private readonly List<string> _known = [];
 
-    public SettingsSection(IConfiguration values, string path, SettingsOrigin origin, MistakeList mistakes)
+    public SettingsSection(IConfiguration values, string path, SettingSource origin, ConfigErrors mistakes)
     {
         Path = path;
         _origin = origin;

@@ -56,8 +56,8 @@ internal sealed class DiskReserve(string spoolPath, DeliveryLedger ledger, ILogg
 
     private bool HasRoom()
     {
-        FileSystemRoom disk = FileSystemRoom.Of(Path.GetDirectoryName(_path)!);
-        long kept = MinFreeDiskBytes ?? SpoolRoom.DefaultMinFreeDisk(disk.TotalBytes);
+        FileSystemSpace disk = FileSystemSpace.Of(Path.GetDirectoryName(_path)!);
+        long kept = MinFreeDiskBytes ?? FreeSpace.DefaultMinFreeDisk(disk.TotalBytes);
         return disk.AvailableBytes - FileIdentity.SizeOf(SpoolPath.WriteAheadLog(_path)) >= SpoolReserve.SizeFor(_path) + kept;
     }
 }

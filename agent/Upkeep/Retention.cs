@@ -53,7 +53,7 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
 
         SpoolSettings settings = Settings;
         _file ??= SpoolFile.OpenForReading(spoolPath);
-        SpoolRoom room = _file.Read(connection => SpoolRoom.Read(connection, _file.Path));
+        FreeSpace room = _file.Read(connection => FreeSpace.Read(connection, _file.Path));
         string? shortage = ShortageOf(room, settings);
         ReportShortage(shortage);
         if (room.FreePages > Math.Max(FreePages, room.PageCount / FreePart) || (room.FreePages > 0 && IsDiskShort(room, settings)))
@@ -167,14 +167,14 @@ internal sealed class Retention(string spoolPath, DeliveryLedger ledger, ExpiryC
         _short = shortage is not null;
     }
 
-    private string? ShortageOf(SpoolRoom room, SpoolSettings settings) =>
+    private string? ShortageOf(FreeSpace room, SpoolSettings settings) =>
         room.LiveBytes > settings.MaxSizeBytes / 10 * (_short ? 7 : 8)
             ? $"{ByteSize.Describe(room.LiveBytes)} of maxSize {ByteSize.Describe(settings.MaxSizeBytes)} are in use"
             : IsDiskShort(room, settings)
                 ? $"{ByteSize.Describe(Math.Max(0, room.FreeDiskBytes))} are free on the disk, minFreeDisk is {ByteSize.Describe(room.MinFreeDisk(settings.MinFreeDiskBytes))}"
                 : null;
 
-    private static bool IsDiskShort(SpoolRoom room, SpoolSettings settings) => room.FreeDiskBytes < 2 * room.MinFreeDisk(settings.MinFreeDiskBytes);
+    private static bool IsDiskShort(FreeSpace room, SpoolSettings settings) => room.FreeDiskBytes < 2 * room.MinFreeDisk(settings.MinFreeDiskBytes);
 
     private static long Microseconds(TimeSpan time) => time.Ticks / TimeSpan.TicksPerMicrosecond;
 

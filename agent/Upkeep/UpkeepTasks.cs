@@ -86,7 +86,7 @@ internal sealed class UpkeepTasks(string spoolPath, DeliveryLedger ledger, Spool
         }
     }
 
-    private static Func<Task> Set(Wakeup wakeup) => () =>
+    private static Func<Task> Set(AsyncSignal wakeup) => () =>
     {
         wakeup.Reset();
         return wakeup.Next;

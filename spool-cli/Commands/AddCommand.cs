@@ -58,7 +58,7 @@ internal sealed class AddCommand
     private readonly Option _wait = Options.OptionalValue("--wait", "30s", "wait until every server has it (value only after '=')");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var add = new AddCommand();
         var syntax = new Command("add", "Add a message for every server; print its ID")
@@ -70,7 +70,7 @@ internal sealed class AddCommand
                 add._ttl, add._priority, add._transient, add._id, add._server, add._lines, add._skipInvalid, add._wait, add._spool,
             },
         };
-        return new Verb(syntax, Details, add.Run) { RunThroughService = add.RunThroughService, StoresMessages = true };
+        return new Subcommand(syntax, Details, add.Run) { RunThroughService = add.RunThroughService, StoresMessages = true };
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -175,7 +175,7 @@ internal sealed class AddCommand
         var writer = SpoolWriter.Open(path);
         if (writer.KeptLog is { } kept)
         {
-            streams.Error.WriteLine($"quickq-spool: a new spool was made; {OrphanLog.Describe(kept)}");
+            streams.Error.WriteLine($"quickq-spool: a new spool was made; {OrphanedWal.Describe(kept)}");
         }
 
         return writer;

@@ -10,16 +10,16 @@ internal sealed class ChangeCommand
 {
     private const int NoLimit = int.MaxValue - 1;
 
-    private readonly OperatorAct _act;
+    private readonly AdminOperation _act;
     private readonly FilterOptions _filter = new("all");
     private readonly Option _all = Options.Flag("--all", "every message that the command can change");
     private readonly Option _dryRun = Options.Flag("--dry-run", "say how many messages match, change nothing");
     private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
     private readonly Option _spool = Options.Spool();
 
-    private ChangeCommand(OperatorAct act) => _act = act;
+    private ChangeCommand(AdminOperation act) => _act = act;
 
-    public static Verb Create(OperatorAct act)
+    public static Subcommand Create(AdminOperation act)
     {
         var change = new ChangeCommand(act);
         var syntax = new Command(act.Name, Summary(act)) { Arguments = "[ID...]" };
@@ -29,10 +29,10 @@ internal sealed class ChangeCommand
             syntax.Options.Add(option);
         }
 
-        return new Verb(syntax, Details(act), change.Run);
+        return new Subcommand(syntax, Details(act), change.Run);
     }
 
-    private static string Summary(OperatorAct act) => act.Name switch
+    private static string Summary(AdminOperation act) => act.Name switch
     {
         "retry" => "Make deferred, rejected and expired messages due now",
         "hold" => "Hold undelivered messages until they are released",
@@ -40,7 +40,7 @@ internal sealed class ChangeCommand
         _ => "Stop delivering messages (cannot be undone)",
     };
 
-    private static string Details(OperatorAct act) =>
+    private static string Details(AdminOperation act) =>
         $"""
         Makes {Or(act.From)} deliveries {act.To}, and leaves all others as they are; a delivery
         is one message at one server. The messages are named by their IDs (any unique beginning will do), or chosen by the
@@ -57,7 +57,7 @@ internal sealed class ChangeCommand
         server; 74 input/output error; 75 locked too long or not confirmed; 77 no permission; 78 spool of a newer version.
         """;
 
-    private static string Remark(OperatorAct act) => act.Name switch
+    private static string Remark(AdminOperation act) => act.Name switch
     {
         "retry" =>
             """
@@ -84,7 +84,7 @@ internal sealed class ChangeCommand
         var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var filter = _filter.Read(typed, streams.Clock, NoLimit);
         var ids = ResolveIds(typed, path, filter);
-        using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+        using var spool = SpoolAdmin.Open(path, Caller.Of(typed));
         OperatorReport Apply(bool dryRun) => ids.Count > 0 ? spool.Apply(_act, ids, filter.Server, dryRun) : spool.Apply(_act, filter, dryRun);
 
         if (typed.Has(_dryRun))
@@ -94,7 +94,7 @@ internal sealed class ChangeCommand
         }
 
         if (ids.Count == 0 && !typed.Has(_yes) && streams.InputIsTerminal && Apply(dryRun: true) is { Messages: > 1 } plan
-            && !Question.IsAnsweredYes(streams, $"{_act.Name} {Deliveries(plan)}?"))
+            && !ConfirmationPrompt.IsAnsweredYes(streams, $"{_act.Name} {Deliveries(plan)}?"))
         {
             return ExitCode.TryLater;
         }

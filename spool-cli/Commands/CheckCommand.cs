@@ -34,10 +34,10 @@ internal sealed class CheckCommand
     private readonly Option _repair = Options.Flag("--repair", "save what can be read of a damaged spool into a fresh one");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var check = new CheckCommand();
-        return new Verb(new Command("check", "Check the spool's integrity") { Options = { check._repair, check._json, check._spool } }, Details, check.Run);
+        return new Subcommand(new Command("check", "Check the spool's integrity") { Options = { check._repair, check._json, check._spool } }, Details, check.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -46,7 +46,7 @@ internal sealed class CheckCommand
         var repaired = typed.Has(_repair) ? SpoolRepair.Run(path) : null;
         if (repaired is not null)
         {
-            using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+            using var spool = SpoolAdmin.Open(path, Caller.Of(typed));
             spool.Record("check --repair", repaired.MessagesSaved);
         }
 
@@ -68,7 +68,7 @@ internal sealed class CheckCommand
                 table.Add(finding.Check, new Cell(CheckJson.WordFor(finding.Level), ColourOf(finding.Level)), finding.Text);
             }
 
-            table.Write(streams.Output, Palette.For(streams.OutputIsTerminal));
+            table.Write(streams.Output, AnsiColors.For(streams.OutputIsTerminal));
         }
 
         return findings.Any(finding => finding.Level == CheckLevel.Damaged) ? ExitCode.InputOutput : ExitCode.Done;

@@ -31,13 +31,13 @@ internal sealed class ExportCommand
     private readonly FilterOptions _filter = new("all");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var export = new ExportCommand();
         var syntax = new Command("export", "Write messages as one JSON object a line, for import");
         export._filter.AddTo(syntax);
         syntax.Options.Add(export._spool);
-        return new Verb(syntax, Details, export.Run);
+        return new Subcommand(syntax, Details, export.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)

@@ -31,10 +31,10 @@ internal sealed class ImportCommand
     private readonly Option _file = Options.Value("--file", "F", "read from F ('-' for standard input)");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var import = new ImportCommand();
-        return new Verb(new Command("import", "Store messages that export wrote") { Options = { import._file, import._spool } }, Details, import.Run) { StoresMessages = true };
+        return new Subcommand(new Command("import", "Store messages that export wrote") { Options = { import._file, import._spool } }, Details, import.Run) { StoresMessages = true };
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -71,7 +71,7 @@ internal sealed class ImportCommand
     {
         if (stored > 0)
         {
-            using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+            using var spool = SpoolAdmin.Open(path, Caller.Of(typed));
             spool.Record("import", stored);
         }
     }

@@ -27,14 +27,14 @@ internal sealed class ListCommand
     private readonly Option _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var list = new ListCommand();
         var syntax = new Command("list", "List messages, newest first");
         list._filter.AddTo(syntax);
         syntax.Options.Add(list._json);
         syntax.Options.Add(list._spool);
-        return new Verb(syntax, Details, list.Run);
+        return new Subcommand(syntax, Details, list.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -63,7 +63,7 @@ internal sealed class ListCommand
         // One more than asked for tells whether there are more.
         List<MessageStatus> messages = [.. reader.List(filter with { Limit = limit + 1 })];
         var more = messages.Count > limit;
-        new MessageText(streams.Output, Palette.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow())
+        new MessageText(streams.Output, AnsiColors.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow())
             .WriteList(more ? messages[..limit] : messages);
         streams.Output.Flush();
         if (more)

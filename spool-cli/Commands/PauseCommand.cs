@@ -14,11 +14,11 @@ internal sealed class PauseCommand
 
     private string Name => _pause ? "pause" : "resume";
 
-    public static Verb Create(bool pause)
+    public static Subcommand Create(bool pause)
     {
         var command = new PauseCommand(pause);
         var syntax = new Command(command.Name, pause ? "Stop forwarding to one server" : "Start forwarding to one server again") { Arguments = "SERVER", Options = { command._spool } };
-        return new Verb(syntax, Details(command.Name), command.Run);
+        return new Subcommand(syntax, Details(command.Name), command.Run);
     }
 
     private static string Details(string name) =>
@@ -45,7 +45,7 @@ internal sealed class PauseCommand
             ServerNames.Require(reader, server);
         }
 
-        using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+        using var spool = SpoolAdmin.Open(path, Caller.Of(typed));
         spool.SetPaused(server, _pause);
         return ExitCode.Done;
     }

@@ -28,18 +28,18 @@ internal sealed class PurgeCommand
     private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var purge = new PurgeCommand();
         var syntax = new Command("purge", "Remove messages that every server is done with") { Options = { purge._olderThan, purge._dryRun, purge._yes, purge._spool } };
-        return new Verb(syntax, Details, purge.Run);
+        return new Subcommand(syntax, Details, purge.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
     {
         var before = Values.Instant("--older-than", typed.ValueOf(_olderThan), streams.Clock)
             ?? throw CommandException.WrongUse("purge needs an age", "quickq-spool purge --older-than 1d; 0s means everything that is settled");
-        using var spool = SpoolOperator.Open(SpoolPath.Resolve(typed.ValueOf(_spool)), Caller.Of(typed));
+        using var spool = SpoolAdmin.Open(SpoolPath.Resolve(typed.ValueOf(_spool)), Caller.Of(typed));
         if (typed.Has(_dryRun))
         {
             Tell(streams, spool.Purge(before, dryRun: true), dryRun: true);
@@ -47,7 +47,7 @@ internal sealed class PurgeCommand
         }
 
         if (!typed.Has(_yes) && streams.InputIsTerminal && spool.Purge(before, dryRun: true) is { Messages: > 0 } plan
-            && !Question.IsAnsweredYes(streams, $"remove {Printable.Count(plan.Messages, "settled message")} for good?"))
+            && !ConfirmationPrompt.IsAnsweredYes(streams, $"remove {Printable.Count(plan.Messages, "settled message")} for good?"))
         {
             return ExitCode.TryLater;
         }

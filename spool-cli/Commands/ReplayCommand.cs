@@ -34,11 +34,11 @@ internal sealed class ReplayCommand
     private readonly Option _yes = Options.Flag("--yes", "do not ask, however many they are");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var replay = new ReplayCommand();
         var syntax = new Command("replay", "Send delivered messages again, or fill a new server") { Options = { replay._server, replay._since, replay._until, replay._dryRun, replay._yes, replay._spool } };
-        return new Verb(syntax, Details, replay.Run);
+        return new Subcommand(syntax, Details, replay.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -48,7 +48,7 @@ internal sealed class ReplayCommand
         var until = Values.Instant("--until", typed.ValueOf(_until), streams.Clock);
         var path = SpoolPath.Resolve(typed.ValueOf(_spool));
         var active = IsActive(path, server);
-        using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+        using var spool = SpoolAdmin.Open(path, Caller.Of(typed));
         ReplayReport Replay(bool dryRun) => spool.Replay(server, since, until, dryRun);
 
         if (typed.Has(_dryRun))
@@ -58,7 +58,7 @@ internal sealed class ReplayCommand
         }
 
         if (!typed.Has(_yes) && streams.InputIsTerminal && Replay(dryRun: true) is var plan && plan.Again + plan.Created > 0
-            && !Question.IsAnsweredYes(streams, $"replay {Printable.Count(plan.Again + plan.Created, "message")} to {server}?"))
+            && !ConfirmationPrompt.IsAnsweredYes(streams, $"replay {Printable.Count(plan.Again + plan.Created, "message")} to {server}?"))
         {
             return ExitCode.TryLater;
         }

@@ -34,11 +34,11 @@ internal sealed class ServeCommand
     private readonly Option _idle = Options.Value("--idle", "DURATION", "end when nobody was connected for so long (default: never)");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var serve = new ServeCommand();
         var syntax = new Command("serve", "Run the spool service") { Options = { serve._socket, serve._group, serve._adminGroup, serve._idle, serve._spool } };
-        return new Verb(syntax, Details, serve.Run) { IsService = true };
+        return new Subcommand(syntax, Details, serve.Run) { IsService = true };
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)

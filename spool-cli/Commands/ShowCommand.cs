@@ -24,11 +24,11 @@ internal sealed class ShowCommand
     private readonly Option _json = Options.Json("for programs: one JSON object (docs/cli.md)");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var show = new ShowCommand();
         var syntax = new Command("show", "Show everything about one message") { Arguments = "ID", Options = { show._body, show._json, show._spool } };
-        return new Verb(syntax, Details, show.Run);
+        return new Subcommand(syntax, Details, show.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -53,7 +53,7 @@ internal sealed class ShowCommand
         }
         else
         {
-            new MessageText(streams.Output, Palette.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).WriteMessage(message);
+            new MessageText(streams.Output, AnsiColors.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).WriteMessage(message);
         }
 
         return ExitCode.Done;

@@ -33,11 +33,11 @@ internal sealed class StatusCommand
     private readonly Option _json = Options.Json("for programs: one JSON object a line (docs/cli.md)");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var status = new StatusCommand();
         var syntax = new Command("status", "Show servers and backlog, or what became of a message") { Arguments = "[ID...]", Options = { status._watch, status._json, status._spool } };
-        return new Verb(syntax, Details, status.Run);
+        return new Subcommand(syntax, Details, status.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -72,7 +72,7 @@ internal sealed class StatusCommand
         }
         else
         {
-            new StatusText(output, Palette.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).Write(overview);
+            new StatusText(output, AnsiColors.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).Write(overview);
         }
     }
 
@@ -100,7 +100,7 @@ internal sealed class StatusCommand
         }
         else if (found.Count > 0)
         {
-            new MessageText(output, Palette.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).WriteStatus(found);
+            new MessageText(output, AnsiColors.For(streams.OutputIsTerminal), streams.Clock.GetUtcNow()).WriteStatus(found);
         }
 
         if (unknown is not null)

@@ -25,10 +25,10 @@ internal sealed class UpgradeCommand
 
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var upgrade = new UpgradeCommand();
-        return new Verb(new Command("upgrade", "Raise the format of the spool to this version's") { Options = { upgrade._spool } }, Details, upgrade.Run);
+        return new Subcommand(new Command("upgrade", "Raise the format of the spool to this version's") { Options = { upgrade._spool } }, Details, upgrade.Run);
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)
@@ -37,7 +37,7 @@ internal sealed class UpgradeCommand
         var (before, now) = SpoolUpgrade.Run(path);
         if (before < now)
         {
-            using var spool = SpoolOperator.Open(path, Caller.Of(typed));
+            using var spool = SpoolAdmin.Open(path, Caller.Of(typed));
             spool.Record("upgrade", 1);
         }
 

@@ -24,11 +24,11 @@ internal sealed class WaitCommand
     private readonly Option _timeout = Options.Value("--timeout", "DURATION", "stop waiting after this time (default: never)");
     private readonly Option _spool = Options.Spool();
 
-    public static Verb Create()
+    public static Subcommand Create()
     {
         var wait = new WaitCommand();
         var syntax = new Command("wait", "Wait until every server has the messages") { Arguments = "ID...", Options = { wait._timeout, wait._spool } };
-        return new Verb(syntax, Details, wait.Run) { RunThroughService = wait.RunThroughService };
+        return new Subcommand(syntax, Details, wait.Run) { RunThroughService = wait.RunThroughService };
     }
 
     private ExitCode Run(ParsedArguments typed, StandardStreams streams)

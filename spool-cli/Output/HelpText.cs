@@ -5,7 +5,7 @@ namespace Quickq.SpoolCli.Output;
 /// <summary>The <c>--help</c> of the program and of each verb.</summary>
 internal static class HelpText
 {
-    public static void WriteProgram(TextWriter output, IEnumerable<Verb> verbs)
+    public static void WriteProgram(TextWriter output, IEnumerable<Subcommand> verbs)
     {
         output.Write(
             """
@@ -42,7 +42,7 @@ internal static class HelpText
             """);
     }
 
-    public static void WriteVerb(TextWriter output, Verb verb)
+    public static void WriteVerb(TextWriter output, Subcommand verb)
     {
         var syntax = verb.Syntax;
         output.Write($"quickq-spool {syntax.Name}: {syntax.Description}\n\nUsage: quickq-spool {syntax.Name} [options]");

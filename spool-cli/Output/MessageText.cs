@@ -6,7 +6,7 @@ using Quickq.Spool;
 namespace Quickq.SpoolCli.Output;
 
 /// <summary>Messages for a person: the rows of <c>status ID</c> and <c>list</c>, the page of <c>show</c>.</summary>
-internal sealed class MessageText(TextWriter output, Palette palette, DateTimeOffset now)
+internal sealed class MessageText(TextWriter output, AnsiColors palette, DateTimeOffset now)
 {
     private const int MaxBodyShown = 4096;
     private static readonly string[] DeliveryHeadings = ["SERVER", "STATE", ">ATTEMPTS", "NEXT ATTEMPT", "SETTLED", "ENDPOINT", "REASON"];

@@ -4,7 +4,7 @@ using Quickq.Spool;
 namespace Quickq.SpoolCli.Output;
 
 /// <summary>The overview of <c>status</c> for a person: the numbers, and why nothing goes out where nothing does.</summary>
-internal sealed class StatusText(TextWriter output, Palette palette, DateTimeOffset now)
+internal sealed class StatusText(TextWriter output, AnsiColors palette, DateTimeOffset now)
 {
     public void Write(SpoolOverview overview)
     {

@@ -25,7 +25,7 @@ internal sealed class TextTable
         _rows.Add(row);
     }
 
-    public void Write(TextWriter output, Palette palette)
+    public void Write(TextWriter output, AnsiColors palette)
     {
         var widths = new int[_columns.Length];
         for (var i = 0; i < widths.Length; i++)
@@ -40,7 +40,7 @@ internal sealed class TextTable
         }
     }
 
-    private void WriteRow(TextWriter output, Palette palette, int[] widths, Cell[] cells)
+    private void WriteRow(TextWriter output, AnsiColors palette, int[] widths, Cell[] cells)
     {
         var last = Array.FindLastIndex(cells, cell => cell.Text.Length > 0);
         for (var i = 0; i <= last; i++)

@@ -21,7 +21,7 @@ internal static class RemoteCommand
 
     private static readonly TimeSpan GreetingLimit = TimeSpan.FromSeconds(40);
 
-    public static ExitCode Run(SpoolLocation service, Verb verb, ParsedArguments typed, StandardStreams streams)
+    public static ExitCode Run(SpoolLocation service, Subcommand verb, ParsedArguments typed, StandardStreams streams)
     {
         string? file = typed.ValueOf(FileOption);
         Descriptor? input = verb.StoresMessages ? PayloadInput.Open(file, streams)

@@ -21,7 +21,7 @@ internal sealed class ServiceLog(TextWriter output, bool forJournal, TimeProvide
 
     public void AcceptsAgain(string path) => Write(Info, $"accepting messages again: {path}");
 
-    public void KeptWal(string kept) => Write(Warning, $"a new spool was made; {OrphanLog.Describe(kept)}");
+    public void KeptWal(string kept) => Write(Warning, $"a new spool was made; {OrphanedWal.Describe(kept)}");
 
     public void CannotAccept(string reason) => Write(Warning, $"cannot accept connections: {reason}; retrying");
 

@@ -35,7 +35,7 @@ internal sealed class SpoolServer : IDisposable
     private readonly ConnectionRegistry _connections;
     private readonly ServerContext _context;
     private readonly LoopLiveness _accepting;
-    private readonly WatchdogFeed _watchdog;
+    private readonly WatchdogNotifier _watchdog;
     private readonly SystemdNotice _notice;
     private readonly ITimer _idle, _release;
     private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -52,7 +52,7 @@ internal sealed class SpoolServer : IDisposable
         _context = new ServerContext(options.Spool, options.SpoolAsNamed, new ReadWatch(), new MemoryBudget(), commits, new WaitRoom(options.Spool, readers, log), readers,
             new CommandRunner(options.Spool, options.Access, _names, log, clock), log, clock);
         _connections = new ConnectionRegistry(MostConnections(), Quiet, commits.Expire, clock);
-        _watchdog = new WatchdogFeed(notice, [("the writer", writing), ("accepting", _accepting)], log, clock);
+        _watchdog = new WatchdogNotifier(notice, [("the writer", writing), ("accepting", _accepting)], log, clock);
         _release = clock.CreateTimer(_ => ReleaseMemory(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _idle = clock.CreateTimer(_ => EndIfIdle(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }

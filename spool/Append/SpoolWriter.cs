@@ -104,7 +104,7 @@ public sealed class SpoolWriter : ISpoolProducer
             Prepare_NeedsTransaction(connection);
             SpoolLimits limits = SpoolLimits.Read(_selectSettings, _file.Path);
             SpoolSchema.RequireWritable(connection, _file.Path, limits);
-            SpoolRoom room = SpoolRoom.Read(connection, _file.Path);
+            FreeSpace room = FreeSpace.Read(connection, _file.Path);
             _knownServers = null;
             long incoming = 0;
             foreach (AppendRequest request in take())
@@ -119,7 +119,7 @@ public sealed class SpoolWriter : ISpoolProducer
     }
 
     /// <summary>Returns the bytes that it added to the spool.</summary>
-    private long AppendRequest_NeedsTransaction(SqliteConnection connection, AppendRequest request, SpoolLimits limits, SpoolRoom room, long before)
+    private long AppendRequest_NeedsTransaction(SqliteConnection connection, AppendRequest request, SpoolLimits limits, FreeSpace room, long before)
     {
         _begin.ExecuteNonQuery();
         long added = 0;
@@ -137,7 +137,7 @@ public sealed class SpoolWriter : ISpoolProducer
 
                 string properties = message.Properties.ToJson();
                 added += message.Body.Length + Encoding.UTF8.GetByteCount(message.RoutingKey) + Encoding.UTF8.GetByteCount(properties);
-                limits.RequireRoom(room, _file.Path, before + added);
+                limits.RequireFreeSpace(room, _file.Path, before + added);
                 request.Added(Insert_NeedsTransaction(message, properties, request.AddedBy));
             }
 

@@ -16,8 +16,8 @@ internal static class SqliteFailure
 
             // A full disk has other names too: where the log's index cannot grow, or a file beside the spool cannot be made.
             raw.SQLITE_CANTOPEN when !CanOpenAnyFile() => TooManyOpenFiles(path, failure),
-            raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN when FileSystemRoom.IsFull(folder) => DiskFull(path, failure),
-            raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_IOERR when FileSystemRoom.IsReadOnly(folder) => new(SpoolFault.InputOutput, path,
+            raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN when FileSystemSpace.IsFull(folder) => DiskFull(path, failure),
+            raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_IOERR when FileSystemSpace.IsReadOnly(folder) => new(SpoolFault.InputOutput, path,
                 $"{folder} is on a read-only file system", "mount it writable, or name another spool; the kernel log says whether the disk is at fault", failure),
             raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new(SpoolFault.Busy, path, "another program kept the database locked",
                 "programs other than Quickq must run as 'flock " + path + ".lock ...'; try later", failure),

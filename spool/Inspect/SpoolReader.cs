@@ -266,7 +266,7 @@ public sealed class SpoolReader : IDisposable
     private static PastRepair? ReadRepair(SqliteConnection connection, string path)
     {
         long at = Tally("repairedAt");
-        return at > 0 && AsideFiles.FindFor(path, at) is { } aside ? new PastRepair(SpoolTime.FromMicroseconds(at), Tally("repairSaved"), Tally("repairLost"), aside) : null;
+        return at > 0 && QuarantinedFiles.FindFor(path, at) is { } aside ? new PastRepair(SpoolTime.FromMicroseconds(at), Tally("repairSaved"), Tally("repairLost"), aside) : null;
 
         long Tally(string name) => connection.RequireNumber($"SELECT value FROM tally WHERE name = '{name}'");
     }

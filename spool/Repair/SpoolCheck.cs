@@ -21,7 +21,7 @@ public static class SpoolCheck
         string folder = Path.GetDirectoryName(resolved)!;
         var findings = new List<CheckFinding>();
         CheckReaders(resolved, findings);
-        findings.AddRange(OrphanLog.Find(resolved).Select(kept => new CheckFinding("leftOver", CheckLevel.Warning, OrphanLog.Describe(kept))));
+        findings.AddRange(OrphanedWal.Find(resolved).Select(kept => new CheckFinding("leftOver", CheckLevel.Warning, OrphanedWal.Describe(kept))));
         try
         {
             using SpoolFile file = SpoolFile.OpenForReading(path);
@@ -79,7 +79,7 @@ public static class SpoolCheck
             : readers.Select(reader => new CheckFinding("readers", CheckLevel.Warning, $"{reader} reads the spool without a pause: its write-ahead log grows until that ends")));
     }
 
-    private static CheckFinding FileSystem(string folder) => FileSystemRoom.Of(folder).NetworkName is { } network
+    private static CheckFinding FileSystem(string folder) => FileSystemSpace.Of(folder).NetworkName is { } network
         ? new("fileSystem", CheckLevel.Warning, $"{folder} is on {network}: several hosts would damage the spool; put it on a local disk")
         : Good("fileSystem", "local");
 
@@ -184,14 +184,14 @@ public static class SpoolCheck
         SpoolLimits limits = SpoolLimits.Read(settings, path);
         try
         {
-            limits.RequireRoom(SpoolRoom.Read(connection, path), path, incoming: 0);
+            limits.RequireFreeSpace(FreeSpace.Read(connection, path), path, incoming: 0);
         }
         catch (SpoolException full) when (full.Fault is SpoolFault.Full)
         {
             return [new("space", CheckLevel.Warning, $"{full.Message.Replace("; nothing was stored", "", StringComparison.Ordinal)}: new messages are refused")];
         }
 
-        return [Good("space", $"{ByteSize.Describe(FileSystemRoom.Of(folder).AvailableBytes)} are free")];
+        return [Good("space", $"{ByteSize.Describe(FileSystemSpace.Of(folder).AvailableBytes)} are free")];
     }
 
     private static List<(long Id, string Name)> ReadServers(SqliteConnection connection)

@@ -28,7 +28,7 @@ public static class SpoolRepair
         bool replaced = false;
         try
         {
-            AsideFiles.UndoInterrupted_NeedsLock(resolved);
+            QuarantinedFiles.UndoInterrupted_NeedsLock(resolved);
             RequireOurs(resolved);
             if (IsSound(resolved))
             {
@@ -124,7 +124,7 @@ public static class SpoolRepair
 
     private static RepairReport Replace_NeedsLock(string resolved, long now)
     {
-        string aside = AsideFiles.FreeNameFor(resolved, now);
+        string aside = QuarantinedFiles.FreeNameFor(resolved, now);
         string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
         using DatabaseImage image = DatabaseImage.Open(resolved, SpoolPath.WriteAheadLog(resolved));
         try
@@ -133,7 +133,7 @@ public static class SpoolRepair
             SpoolCreation.WriteDraft(draft);
             RepairReport report = Fill(draft, image, now, aside);
             SpoolCreation.SyncPath(draft, draft);
-            AsideFiles.Exchange_NeedsLock(resolved, draft, aside);
+            QuarantinedFiles.Exchange_NeedsLock(resolved, draft, aside);
             return report;
         }
         finally

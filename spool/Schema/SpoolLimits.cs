@@ -65,10 +65,10 @@ internal sealed record SpoolLimits
     public static SqliteCommand Select(SqliteConnection connection) => connection.Prepare("SELECT name, value FROM setting");
 
     /// <summary>The WAL is checkpointed and cut back above this: the smaller of 8 MiB and 1/16 of the file system.</summary>
-    public static long MaxWriteAheadLog(FileSystemRoom room) => Math.Min(8 * Mebibyte, room.TotalBytes / 16);
+    public static long MaxWriteAheadLog(FileSystemSpace room) => Math.Min(8 * Mebibyte, room.TotalBytes / 16);
 
     /// <summary>Refuses new messages of <paramref name="incoming"/> bytes while there is still room to record what becomes of the old ones.</summary>
-    public void RequireRoom(SpoolRoom room, string path, long incoming)
+    public void RequireFreeSpace(FreeSpace room, string path, long incoming)
     {
         if (room.LiveBytes + incoming > MaxSize)
         {

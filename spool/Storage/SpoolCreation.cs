@@ -27,7 +27,7 @@ internal static class SpoolCreation
                 return null;
             }
 
-            string? keptLog = OrphanLog.Keep_NeedsLock(resolved, TimeProvider.System.GetUtcNow());
+            string? keptLog = OrphanedWal.Keep_NeedsLock(resolved, TimeProvider.System.GetUtcNow());
             string draft = string.Create(CultureInfo.InvariantCulture, $"{resolved}.new.{Environment.ProcessId}");
             RemoveDrafts_NeedsLock(resolved);
             try
@@ -43,7 +43,7 @@ internal static class SpoolCreation
             SyncFolder(resolved);
             return keptLog;
         }
-        catch (SqliteException failure) when (failure.SqliteErrorCode == SQLitePCL.raw.SQLITE_FULL || FileSystemRoom.IsFull(folder))
+        catch (SqliteException failure) when (failure.SqliteErrorCode == SQLitePCL.raw.SQLITE_FULL || FileSystemSpace.IsFull(folder))
         {
             throw SqliteFailure.DiskFull(resolved, failure);
         }

@@ -96,7 +96,7 @@ internal sealed class SpoolFile : IDisposable
     {
         string resolved = create ? SpoolPath.FollowLinks(path) : RequireExisting(path);
         bool draftLeft = SpoolOwnership.RequireFiles(resolved);
-        FileSystemRoom.RequireLocal(resolved);
+        FileSystemSpace.RequireLocal(resolved);
         if (draftLeft)
         {
             SpoolCreation.RemoveDrafts(resolved);
@@ -274,12 +274,12 @@ internal sealed class SpoolFile : IDisposable
         do
         {
             Close();
-            AsideFiles.UndoInterrupted(Path);
+            QuarantinedFiles.UndoInterrupted(Path);
             _open = OpenDatabase.Open(Path);
 
             // A repair may be putting a fresh file in the place of this one, whose log has gone then: it looks older than it is. A writer sees it under the lock.
         }
-        while (_lock is null && (AsideFiles.IsExchanging(Path) || FileIdentity.Find(Path)?.Identity != _open.Identity));
+        while (_lock is null && (QuarantinedFiles.IsExchanging(Path) || FileIdentity.Find(Path)?.Identity != _open.Identity));
     }
 
     /// <summary>Opens what the path names now, should the spool have been repaired since; true when it did. For reading: a writer looks under the lock.</summary>
@@ -298,7 +298,7 @@ internal sealed class SpoolFile : IDisposable
     private void ReopenIfReplaced_NeedsLock()
     {
         FileStatus? now = FileIdentity.Find(Path);
-        if ((_open is null || _open.MayBeRepaired(now)) && AsideFiles.UndoInterrupted_NeedsLock(Path))
+        if ((_open is null || _open.MayBeRepaired(now)) && QuarantinedFiles.UndoInterrupted_NeedsLock(Path))
         {
             Close();
             now = FileIdentity.Find(Path);

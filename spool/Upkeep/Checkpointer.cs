@@ -9,7 +9,7 @@ internal static class Checkpointer
 {
     /// <summary>Whether the log is larger than its limit, or than <paramref name="lowerLimit"/>.</summary>
     public static bool IsNeeded(string resolved, long lowerLimit = long.MaxValue) =>
-        FileIdentity.SizeOf(SpoolPath.WriteAheadLog(resolved)) > Math.Min(lowerLimit, SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(resolved)!)));
+        FileIdentity.SizeOf(SpoolPath.WriteAheadLog(resolved)) > Math.Min(lowerLimit, SpoolLimits.MaxWriteAheadLog(FileSystemSpace.Of(Path.GetDirectoryName(resolved)!)));
 
     /// <summary>Checkpoints when the log is larger than its limit, or than <paramref name="lowerLimit"/>. Returns true when it did anything.</summary>
     public static bool RunIfNeeded(SpoolFile file, bool onlyWithoutAgent, long lowerLimit = long.MaxValue, CancellationToken stop = default)

@@ -11,7 +11,7 @@ internal static class SpoolReserve
 {
 
     /// <summary>Bytes that a reserve on this file system has.</summary>
-    public static long SizeFor(string resolved) => 2 * SpoolLimits.MaxWriteAheadLog(FileSystemRoom.Of(Path.GetDirectoryName(resolved)!));
+    public static long SizeFor(string resolved) => 2 * SpoolLimits.MaxWriteAheadLog(FileSystemSpace.Of(Path.GetDirectoryName(resolved)!));
 
     /// <summary>Whether the reserve is there, whole.</summary>
     public static bool Exists(string resolved) => FileIdentity.SizeOf(SpoolPath.ReserveFile(resolved)) >= SizeFor(resolved);

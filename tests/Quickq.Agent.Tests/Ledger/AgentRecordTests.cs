@@ -90,9 +90,9 @@ public sealed class AgentRecordTests : IDisposable
         using SpoolReader reader = SpoolReader.Open(_spool.Path);
         Assert.Equal(["a deferred nack", "b pending ", "c pending "], ((string[])["a", "b", "c"]).Select(id => $"{id} {reader.ReadStatus(id)!.Deliveries[0].State} {reader.ReadStatus(id)!.Deliveries[0].Reason}"));
         Assert.Equal(["a"], reader.List(new MessageFilter { State = "deferred" }).Select(message => message.Id));
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
 
-        Assert.Equal(1, spool.Apply(OperatorAct.Retry, ["a", "b", "c"], server: null, dryRun: false).Probed);
+        Assert.Equal(1, spool.Apply(AdminOperation.Retry, ["a", "b", "c"], server: null, dryRun: false).Probed);
 
         Assert.True(new Quickq.Agent.Feed.SpoolFeed(_spool.Path, 1).ReadMarks()!.ProbeWanted);
         (IReadOnlyList<string> exchanges, IReadOnlyList<(string Exchange, string RoutingKey)> keys) = _file.Write(connection => SuspensionRecord.TakeProbeWishes_NeedsTransaction(connection, 1, now: 99));

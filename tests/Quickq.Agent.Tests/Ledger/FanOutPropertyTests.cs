@@ -116,7 +116,7 @@ public sealed class FanOutPropertyTests : IDisposable
             }
         }
 
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
         spool.Replay(server, since: null, until: null, dryRun: false);
         _model.Replay(server);
         return $"replay at {server}";

@@ -114,7 +114,7 @@ public sealed class TargetTests : IDisposable
         _writer.AppendMany([new OutgoingMessage { Exchange = "himawari" }, new OutgoingMessage { Exchange = "satellite" }, new OutgoingMessage { Servers = ["mq1"] }]);
         _spool.Execute("INSERT INTO server (name) VALUES ('mq2'); INSERT INTO server_exchange VALUES (2, 'satellite')");
         _spool.Execute("UPDATE delivery SET state = 'delivered', settled_at = 70 WHERE message = 2; UPDATE server SET pending = 2, delivered = 1 WHERE id = 1");
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
 
         Assert.Equal((0, 1), Counts(spool.Replay("mq2", since: null, until: null, dryRun: false)));
         Assert.Equal([2], _spool.Query<int>("SELECT message FROM delivery WHERE server = 2"));

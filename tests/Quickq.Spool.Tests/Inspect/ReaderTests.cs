@@ -64,8 +64,8 @@ public sealed class ReaderTests : IDisposable
         Assert.Equal(["refused", "waits"], Ids(new MessageFilter { State = "deferred" }));
         Assert.Equal(["waits"], Ids(new MessageFilter { State = "deferred", Server = "mq2" }));
         Assert.Equal(["refused", "waits"], Ids(new MessageFilter { State = "pending", Server = "mq2" }));
-        using SpoolOperator operate = SpoolOperator.Open(_spool.Path);
-        OperatorReport retry = operate.Apply(OperatorAct.Retry, new MessageFilter { State = "deferred", Limit = 10 }, dryRun: false);
+        using SpoolAdmin operate = SpoolAdmin.Open(_spool.Path);
+        OperatorReport retry = operate.Apply(AdminOperation.Retry, new MessageFilter { State = "deferred", Limit = 10 }, dryRun: false);
         Assert.Equal((1, 1), (retry.Changed, retry.Probed));
     }
 
@@ -104,8 +104,8 @@ public sealed class ReaderTests : IDisposable
         Assert.Equal(["old-2", "old-1"], Ids(new MessageFilter { State = "pending", Until = DateTimeOffset.UnixEpoch.AddDays(1) }));
         Assert.Equal(["old-2", "old-1"], Ids(new MessageFilter { State = "pending", Server = "mq300" }));
         Assert.Equal(1202, Ids(new MessageFilter { State = "pending", Limit = 5000 }).Count);
-        using SpoolOperator operate = SpoolOperator.Open(_spool.Path);
-        Assert.Equal(1202, operate.Apply(OperatorAct.Hold, new MessageFilter { Limit = 5000 }, dryRun: false).Messages);
+        using SpoolAdmin operate = SpoolAdmin.Open(_spool.Path);
+        Assert.Equal(1202, operate.Apply(AdminOperation.Hold, new MessageFilter { Limit = 5000 }, dryRun: false).Messages);
     }
 
     /// <summary>"first" and "second" are configured servers, "gone" is none any more; "-": it has no row there.</summary>

@@ -17,14 +17,14 @@ public sealed class OperationRecordTests : IDisposable
     [Fact]
     public void Each_change_is_a_row_with_who_what_and_how_many()
     {
-        using (SpoolOperator spool = SpoolOperator.Open(_spool.Path, new OperationSource(1000, "alice", "--server mq1")))
+        using (SpoolAdmin spool = SpoolAdmin.Open(_spool.Path, new OperationSource(1000, "alice", "--server mq1")))
         {
-            spool.Apply(OperatorAct.Hold, new MessageFilter { Server = "mq1", Limit = int.MaxValue - 1 }, dryRun: true);
-            spool.Apply(OperatorAct.Hold, new MessageFilter { Server = "mq1", Limit = int.MaxValue - 1 }, dryRun: false);
-            spool.Apply(OperatorAct.Hold, new MessageFilter { Server = "mq1", Limit = int.MaxValue - 1 }, dryRun: false);
+            spool.Apply(AdminOperation.Hold, new MessageFilter { Server = "mq1", Limit = int.MaxValue - 1 }, dryRun: true);
+            spool.Apply(AdminOperation.Hold, new MessageFilter { Server = "mq1", Limit = int.MaxValue - 1 }, dryRun: false);
+            spool.Apply(AdminOperation.Hold, new MessageFilter { Server = "mq1", Limit = int.MaxValue - 1 }, dryRun: false);
             spool.SetPaused("mq2", paused: true);
             spool.SetPaused("mq2", paused: true);
-            spool.Apply(OperatorAct.Cancel, ["m1"], server: null, dryRun: false);
+            spool.Apply(AdminOperation.Cancel, ["m1"], server: null, dryRun: false);
             _spool.Execute("UPDATE delivery SET state = 'delivered', settled_at = 9 WHERE server = 2 AND message > 1; UPDATE server SET pending = 0, delivered = 499 WHERE id = 2");
             spool.Replay("mq2", since: null, until: null, dryRun: false);
             spool.Record("import", 17);
@@ -44,7 +44,7 @@ public sealed class OperationRecordTests : IDisposable
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10050)
             INSERT INTO operation (id, at, command, filter, count) SELECT i, CASE WHEN i > 9000 AND i <= 9010 THEN {old} ELSE {recent} END, 'hold', '', 1 FROM n
             """);
-        using (SpoolOperator spool = SpoolOperator.Open(_spool.Path))
+        using (SpoolAdmin spool = SpoolAdmin.Open(_spool.Path))
         {
             spool.Record("purge", 1);
         }

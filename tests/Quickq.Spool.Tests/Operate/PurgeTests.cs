@@ -112,7 +112,7 @@ public sealed class PurgeTests : IDisposable
 
     private PurgeReport Purge(double before, bool dryRun = false)
     {
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
         return spool.Purge(DateTimeOffset.UnixEpoch.AddSeconds(before), dryRun);
     }
 }

@@ -114,7 +114,7 @@ public sealed class ReplayTests : IDisposable
 
     private ReplayReport Replay(string server, double? since = null, double? until = null, bool dryRun = false)
     {
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
         return spool.Replay(server, At(since), At(until), dryRun);
     }
 

@@ -127,7 +127,7 @@ internal static class HoldsComparison
             producer.Take();
             T done = file.Write(work);
             Note(name);
-            if (Checkpointer.RunIfNeeded(file, onlyWithoutAgent: false, Limit?.Bytes ?? SpoolOperator.LogBytes))
+            if (Checkpointer.RunIfNeeded(file, onlyWithoutAgent: false, Limit?.Bytes ?? SpoolAdmin.LogBytes))
             {
                 Note(Limit is null ? "checkpoint by an operator's program" : "checkpoint");
                 Limit?.Note(file.LastHold);

@@ -3,7 +3,7 @@ using Quickq.Spool.Systemd;
 namespace Quickq.SpoolCli.Service;
 
 /// <summary>Notifies systemd's watchdog at half its period while the loops make progress and the thread pool runs what it is given; nothing where there is no watchdog.</summary>
-internal sealed class WatchdogFeed : IDisposable
+internal sealed class WatchdogNotifier : IDisposable
 {
     private readonly SystemdNotice _notice;
     private readonly IReadOnlyList<(string Name, LoopLiveness Loop)> _loops;
@@ -11,7 +11,7 @@ internal sealed class WatchdogFeed : IDisposable
     private readonly ITimer? _timer;
     private bool _starving;
 
-    public WatchdogFeed(SystemdNotice notice, IReadOnlyList<(string Name, LoopLiveness Loop)> loops, ServiceLog log, TimeProvider clock)
+    public WatchdogNotifier(SystemdNotice notice, IReadOnlyList<(string Name, LoopLiveness Loop)> loops, ServiceLog log, TimeProvider clock)
     {
         (_notice, _loops, _log) = (notice, loops, log);
 

@@ -9,7 +9,7 @@ namespace Quickq.Spool;
 /// <param name="FreePages">Those of them that hold nothing.</param>
 /// <param name="FreeDiskBytes">What this account may still write, less what stands in the log: it will need its place in the main file too.</param>
 /// <param name="DiskBytes">The whole file system.</param>
-internal readonly record struct SpoolRoom(long PageBytes, long PageCount, long FreePages, long FreeDiskBytes, long DiskBytes)
+internal readonly record struct FreeSpace(long PageBytes, long PageCount, long FreePages, long FreeDiskBytes, long DiskBytes)
 {
     private const long Mebibyte = 1024 * 1024;
 
@@ -17,10 +17,10 @@ internal readonly record struct SpoolRoom(long PageBytes, long PageCount, long F
     public long LiveBytes => PageBytes * (PageCount - FreePages);
 
     /// <summary>Looks at the spool that <paramref name="connection"/> has open, and at its file system.</summary>
-    public static SpoolRoom Read(SqliteConnection connection, string path)
+    public static FreeSpace Read(SqliteConnection connection, string path)
     {
-        FileSystemRoom disk = FileSystemRoom.Of(Path.GetDirectoryName(path)!);
-        return new SpoolRoom(
+        FileSystemSpace disk = FileSystemSpace.Of(Path.GetDirectoryName(path)!);
+        return new FreeSpace(
             connection.ReadNumber("PRAGMA page_size"),
             connection.ReadNumber("PRAGMA page_count"),
             connection.ReadNumber("PRAGMA freelist_count"),

@@ -6,7 +6,7 @@ namespace Quickq.Spool;
 
 /// <summary>The write-ahead log of a spool whose file is gone: SQLite would take it for the log of the next spool of that name.</summary>
 /// <remarks>It may hold messages that were accepted, so it is kept beside the spool under another name. Put back beside its own file, it is its log again.</remarks>
-internal static class OrphanLog
+internal static class OrphanedWal
 {
     private const string Mark = ".orphan-";
 

@@ -3,7 +3,7 @@ using Quickq.Agent.Observability;
 namespace Quickq.Agent.Settings;
 
 /// <summary>All mistakes of a configuration, in the order found; each is one line, <c>path.of.setting: what is wrong; what to do</c>.</summary>
-internal sealed class MistakeList
+internal sealed class ConfigErrors
 {
     private readonly List<string> _lines = [];
 

@@ -9,11 +9,11 @@ using Quickq.Spool.Upkeep;
 namespace Quickq.Agent;
 
 /// <summary>The agent's claim to a spool: one agent for one spool, and a spool that can be used or repaired, before anything else is touched.</summary>
-internal sealed class SpoolClaim : IDisposable
+internal sealed class SingleInstance : IDisposable
 {
     private readonly AgentLock _lock;
 
-    private SpoolClaim(AgentLock agentLock, bool isDamaged, string? keptLog)
+    private SingleInstance(AgentLock agentLock, bool isDamaged, string? keptLog)
     {
         _lock = agentLock;
         IsDamaged = isDamaged;
@@ -28,7 +28,7 @@ internal sealed class SpoolClaim : IDisposable
 
     /// <summary>Makes the spool if there is none, and claims it until this is disposed or the process dies.</summary>
     /// <exception cref="SpoolException"><see cref="SpoolFault.Busy"/>, with the process id, when another agent has it; whatever opening the spool says.</exception>
-    public static SpoolClaim Take(string path)
+    public static SingleInstance Take(string path)
     {
         bool isDamaged;
         string? keptLog;
@@ -43,7 +43,7 @@ internal sealed class SpoolClaim : IDisposable
 
         string resolved = SpoolPath.FollowLinks(path);
         return AgentLock.TryTake(resolved, out int? holder) is { } taken
-            ? new SpoolClaim(taken, isDamaged, keptLog)
+            ? new SingleInstance(taken, isDamaged, keptLog)
             : throw new SpoolException(SpoolFault.Busy, resolved,
                 string.Create(CultureInfo.InvariantCulture, $"process {holder} is the agent of the spool {resolved} already"),
                 "one agent is enough: it serves all servers; stop that one first");

@@ -83,7 +83,7 @@ public sealed class ForwardingCostTests(VirtualHost virtualHost) : IClassFixture
         var ledger = new DeliveryLedger(spool.Path, RetrySchedule.ForRefusals(() => 0), TimeProvider.System, NullLogger.Instance);
         long id = await ledger.RunAsync(connection => ServerRegistry.Register_NeedsTransaction(connection, [settings], ["mq1"], 0)["mq1"]);
         var signal = new SpoolSignal(spool.Path);
-        var parts = new ForwarderParts(spool.Path, id, ledger, signal, new Pulse("mq1", TimeProvider.System), TimeProvider.System, () => 0, NullLogger.Instance)
+        var parts = new ForwarderParts(spool.Path, id, ledger, signal, new LoopLiveness("mq1", TimeProvider.System), TimeProvider.System, () => 0, NullLogger.Instance)
         {
             Expiry = new ExpiryClock(TimeProvider.System, ExpiryClock.SinceBoot, NullLogger.Instance),
             MaxBodyBytes = () => int.MaxValue,

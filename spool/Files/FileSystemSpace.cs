@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Quickq.Spool.Files;
 
 /// <summary>The file system that holds a folder: its kind, size and the bytes that this user may still write.</summary>
-internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long AvailableBytes, long Flags)
+internal readonly record struct FileSystemSpace(long Kind, long TotalBytes, long AvailableBytes, long Flags)
 {
     private const long NothingLeftBytes = 64 * 1024, MountedReadOnly = 1;
 
@@ -46,7 +46,7 @@ internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long 
 
     /// <summary>Asks the file system of <paramref name="folder"/>.</summary>
     /// <exception cref="SpoolException">The folder cannot be looked at.</exception>
-    public static unsafe FileSystemRoom Of(string folder)
+    public static unsafe FileSystemSpace Of(string folder)
     {
         Span<byte> buffer = stackalloc byte[256];
         int result;
@@ -63,7 +63,7 @@ internal readonly record struct FileSystemRoom(long Kind, long TotalBytes, long 
 
         // struct statfs on 64-bit Linux: f_type 0, f_bsize 8, f_blocks 16, f_bfree 24, f_bavail 32, f_flags 80.
         long blockSize = BinaryPrimitives.ReadInt64LittleEndian(buffer[8..]);
-        return new FileSystemRoom(
+        return new FileSystemSpace(
             BinaryPrimitives.ReadInt64LittleEndian(buffer),
             BinaryPrimitives.ReadInt64LittleEndian(buffer[16..]) * blockSize,
             BinaryPrimitives.ReadInt64LittleEndian(buffer[32..]) * blockSize,

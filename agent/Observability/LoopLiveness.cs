@@ -8,7 +8,7 @@ namespace Quickq.Agent.Observability;
 /// </remarks>
 /// <param name="who">The loop, in words: a server's name, the ledger.</param>
 /// <param name="clock">The clock; it stands still while the machine sleeps.</param>
-internal sealed class Pulse(string who, TimeProvider clock)
+internal sealed class LoopLiveness(string who, TimeProvider clock)
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 

@@ -4,7 +4,7 @@ using Quickq.Agent.Broker;
 
 namespace Quickq.Agent.Tests.Broker;
 
-public sealed class AliasWatchTests
+public sealed class DnsChangeMonitorTests
 {
     private static readonly IPAddress InUse = IPAddress.Parse("192.0.2.1"), Other = IPAddress.Parse("192.0.2.2");
     private readonly HandTime _time = new();
@@ -16,9 +16,9 @@ public sealed class AliasWatchTests
     {
         Task moved = Watch(() => [Other], () => [Other]);
 
-        Advance(AliasWatch.Interval);
+        Advance(DnsChangeMonitor.Interval);
         Assert.False(moved.IsCompleted);
-        Advance(AliasWatch.Confirmation);
+        Advance(DnsChangeMonitor.Confirmation);
 
         await moved.WaitAsync(TimeSpan.FromSeconds(10));
     }
@@ -39,8 +39,8 @@ public sealed class AliasWatchTests
         };
         Task moved = Watch(answers);
 
-        Advance(AliasWatch.Interval);
-        Advance(AliasWatch.Confirmation);
+        Advance(DnsChangeMonitor.Interval);
+        Advance(DnsChangeMonitor.Confirmation);
 
         Assert.Equal(answers.Length, _asked);
         Assert.False(moved.IsCompleted);
@@ -49,34 +49,34 @@ public sealed class AliasWatchTests
     [Fact]
     public async Task Answers_that_rotate_cause_one_move_in_five_minutes()
     {
-        var watch = new AliasWatch(_time, Answer);
+        var watch = new DnsChangeMonitor(_time, Answer);
         for (int i = 0; i < 100; i++)
         {
             _answers.Enqueue(() => [Other]);
         }
 
         Task first = watch.WaitUntilMovedAsync("mq", InUse, CancellationToken.None);
-        Advance(AliasWatch.Interval);
-        Advance(AliasWatch.Confirmation);
+        Advance(DnsChangeMonitor.Interval);
+        Advance(DnsChangeMonitor.Confirmation);
         await first.WaitAsync(TimeSpan.FromSeconds(10));
 
         Task second = watch.WaitUntilMovedAsync("mq", InUse, CancellationToken.None);
-        for (TimeSpan passed = TimeSpan.Zero; passed < AliasWatch.Quiet - AliasWatch.Interval; passed += AliasWatch.Interval)
+        for (TimeSpan passed = TimeSpan.Zero; passed < DnsChangeMonitor.Quiet - DnsChangeMonitor.Interval; passed += DnsChangeMonitor.Interval)
         {
-            Advance(AliasWatch.Interval);
+            Advance(DnsChangeMonitor.Interval);
             Assert.False(second.IsCompleted);
         }
 
-        Advance(AliasWatch.Interval);
-        Advance(AliasWatch.Interval);
-        Advance(AliasWatch.Confirmation);
+        Advance(DnsChangeMonitor.Interval);
+        Advance(DnsChangeMonitor.Interval);
+        Advance(DnsChangeMonitor.Confirmation);
         await second.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
     [Fact]
     public void A_literal_address_is_never_asked_about()
     {
-        var watch = new AliasWatch(_time, Answer);
+        var watch = new DnsChangeMonitor(_time, Answer);
         Task moved = watch.WaitUntilMovedAsync("192.0.2.1", InUse, CancellationToken.None);
 
         Advance(TimeSpan.FromHours(1));
@@ -88,7 +88,7 @@ public sealed class AliasWatchTests
     private Task Watch(params Func<IReadOnlyList<IPAddress>>[] answers)
     {
         Array.ForEach(answers, _answers.Enqueue);
-        return new AliasWatch(_time, Answer).WaitUntilMovedAsync("mq", InUse, CancellationToken.None);
+        return new DnsChangeMonitor(_time, Answer).WaitUntilMovedAsync("mq", InUse, CancellationToken.None);
     }
 
     // Everything here completes on the spot, so that the next timer runs when Advance returns.

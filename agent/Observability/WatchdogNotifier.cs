@@ -5,7 +5,7 @@ namespace Quickq.Agent.Observability;
 
 /// <summary>Feeds systemd's watchdog at half its period, and only while every loop of the agent makes progress or waits for a named reason.</summary>
 /// <remarks>When one stalls, the feeding stops, one line says which, and systemd ends the agent and starts it anew: nothing is lost by that.</remarks>
-internal sealed class WatchdogFeed(SystemdNotice notice, Func<IReadOnlyCollection<Pulse>> pulses, TimeProvider clock, ILogger log)
+internal sealed class WatchdogNotifier(SystemdNotice notice, Func<IReadOnlyCollection<LoopLiveness>> pulses, TimeProvider clock, ILogger log)
 {
     /// <summary>Runs until the agent stops; where systemd has no watchdog for it, without ever waking.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -14,7 +14,7 @@ internal sealed class WatchdogFeed(SystemdNotice notice, Func<IReadOnlyCollectio
         bool starving = false;
         while (!stopping.IsCancellationRequested)
         {
-            Pulse? stalled = pulses().FirstOrDefault(pulse => pulse.Stall() is not null);
+            LoopLiveness? stalled = pulses().FirstOrDefault(pulse => pulse.Stall() is not null);
             if (stalled?.Stall() is { } stall)
             {
                 if (!starving)

@@ -9,7 +9,7 @@ namespace Quickq.Spool.Storage;
 /// The damaged file gets its second name first, then its log goes, then the fresh file takes the first name in one step: at no moment does the path name nothing, and never does
 /// a log lie beside a database that it does not belong to. A mark is there meanwhile: should it be interrupted, whoever takes the lock next puts the log back, and the spool is as it was.
 /// </remarks>
-internal static class AsideFiles
+internal static class QuarantinedFiles
 {
     private const string Mark = ".damaged-";
     private const string TimeForm = "yyyyMMdd'T'HHmmss'Z'";

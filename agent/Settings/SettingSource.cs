@@ -4,7 +4,7 @@ using Microsoft.Extensions.Configuration;
 namespace Quickq.Agent.Settings;
 
 /// <summary>Where each value comes from: the file with its type, or an environment variable, which is text and wins.</summary>
-internal sealed class SettingsOrigin(JsonOutline file, IReadOnlyDictionary<string, string> variables)
+internal sealed class SettingSource(JsonOutline file, IReadOnlyDictionary<string, string> variables)
 {
     /// <summary>The type of a value; an object when only variables name something within it.</summary>
     public JsonTokenType KindOf(IConfigurationSection value)

@@ -2,11 +2,11 @@ using Quickq.Testing;
 
 namespace Quickq.Spool.Tests.Operate;
 
-public sealed class SpoolOperatorTests : IDisposable
+public sealed class SpoolAdminTests : IDisposable
 {
     private readonly TempSpool _spool = new();
 
-    public SpoolOperatorTests()
+    public SpoolAdminTests()
     {
         using SpoolWriter writer = SpoolWriter.Open(_spool.Path);
         _spool.Execute("INSERT INTO server (name, exchange) VALUES ('mq1', 'satellite'), ('mq2', 'satellite')");
@@ -21,7 +21,7 @@ public sealed class SpoolOperatorTests : IDisposable
         Put(7, 1, "expired");
         Put(9, 1, "held");
 
-        OperatorReport report = Apply(OperatorAct.Retry, ["m3", "m5", "m7", "m9", "m11"]);
+        OperatorReport report = Apply(AdminOperation.Retry, ["m3", "m5", "m7", "m9", "m11"]);
 
         Assert.Equal((3, 3), (report.Messages, report.Changed));
         Assert.Equal(new Dictionary<string, int>(StringComparer.Ordinal) { ["held"] = 1, ["pending"] = 6 }, report.Left);
@@ -36,10 +36,10 @@ public sealed class SpoolOperatorTests : IDisposable
     {
         Put(1, 1, "delivered");
 
-        Assert.Equal(1, Apply(OperatorAct.Hold, ["m1"], server: null).Changed);
-        Assert.Equal(0, Apply(OperatorAct.Hold, ["m1"], server: "mq1").Changed);
-        Assert.Equal(1, Apply(OperatorAct.Release, ["m1"]).Changed);
-        Assert.Equal(1, Apply(OperatorAct.Cancel, ["m1"]).Changed);
+        Assert.Equal(1, Apply(AdminOperation.Hold, ["m1"], server: null).Changed);
+        Assert.Equal(0, Apply(AdminOperation.Hold, ["m1"], server: "mq1").Changed);
+        Assert.Equal(1, Apply(AdminOperation.Release, ["m1"]).Changed);
+        Assert.Equal(1, Apply(AdminOperation.Cancel, ["m1"]).Changed);
 
         Assert.Equal(["delivered", "cancelled"], _spool.Query<string>("SELECT state FROM delivery WHERE message = 1 ORDER BY server"));
         RequireCountersToMatchRows();
@@ -48,12 +48,12 @@ public sealed class SpoolOperatorTests : IDisposable
     [Fact]
     public void A_filter_chooses_rows_by_server_state_and_topic_across_many_steps()
     {
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
         var filter = new MessageFilter { Server = "mq2", State = "pending", TopicPattern = "even", Limit = int.MaxValue };
 
-        OperatorReport planned = spool.Apply(OperatorAct.Hold, filter, dryRun: true);
+        OperatorReport planned = spool.Apply(AdminOperation.Hold, filter, dryRun: true);
         Assert.Equal(600, _spool.Value<int>("SELECT pending FROM server WHERE name = 'mq2'"));
-        OperatorReport done = spool.Apply(OperatorAct.Hold, filter, dryRun: false);
+        OperatorReport done = spool.Apply(AdminOperation.Hold, filter, dryRun: false);
 
         Assert.Equal((300, 300), (planned.Messages, planned.Changed));
         Assert.Equal((300, 300), (done.Messages, done.Changed));
@@ -72,7 +72,7 @@ public sealed class SpoolOperatorTests : IDisposable
             Assert.Equal(("deferred", "404 NOT_FOUND"), (waiting.State, waiting.Reason));
         }
 
-        OperatorReport report = Apply(OperatorAct.Retry, ["m1"], "mq1");
+        OperatorReport report = Apply(AdminOperation.Retry, ["m1"], "mq1");
 
         Assert.Equal((0, 1), (report.Changed, report.Probed));
         Assert.Equal(0, _spool.Value<int>("SELECT next_probe_at FROM suspension"));
@@ -82,7 +82,7 @@ public sealed class SpoolOperatorTests : IDisposable
     [Fact]
     public void A_server_is_paused_and_resumed_by_name()
     {
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
 
         Assert.True(spool.SetPaused("mq1", paused: true));
         Assert.Equal([1, 0], _spool.Query<int>("SELECT paused FROM server ORDER BY name"));
@@ -92,9 +92,9 @@ public sealed class SpoolOperatorTests : IDisposable
 
     public void Dispose() => _spool.Dispose();
 
-    private OperatorReport Apply(OperatorAct act, string[] ids, string? server = null)
+    private OperatorReport Apply(AdminOperation act, string[] ids, string? server = null)
     {
-        using SpoolOperator spool = SpoolOperator.Open(_spool.Path);
+        using SpoolAdmin spool = SpoolAdmin.Open(_spool.Path);
         return spool.Apply(act, ids, server, dryRun: false);
     }
 

@@ -10,7 +10,7 @@ namespace Quickq.Agent.Broker;
 /// answer (NXDOMAIN, REFUSED, SERVFAIL, a time-out, none of the family of the address in use) never counts as missing; what is said of the other family does not matter. At
 /// most one move in <see cref="Quiet"/>, so that rotating answers do not flap.
 /// </remarks>
-internal sealed class AliasWatch(TimeProvider clock, Func<string, AddressFamily, CancellationToken, Task<IReadOnlyList<IPAddress>>> resolve)
+internal sealed class DnsChangeMonitor(TimeProvider clock, Func<string, AddressFamily, CancellationToken, Task<IReadOnlyList<IPAddress>>> resolve)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
     public static readonly TimeSpan Confirmation = TimeSpan.FromSeconds(5);
@@ -20,7 +20,7 @@ internal sealed class AliasWatch(TimeProvider clock, Func<string, AddressFamily,
 
     private long? _lastMove;
 
-    public AliasWatch(TimeProvider clock)
+    public DnsChangeMonitor(TimeProvider clock)
         : this(clock, (host, family, stopping) => HostLookup.ResolveAsync(host, family, Deadline, clock, stopping))
     {
     }

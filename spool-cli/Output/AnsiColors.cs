@@ -11,16 +11,16 @@ internal enum Colour
 }
 
 /// <summary>Paints text on a terminal, and leaves it alone elsewhere or where NO_COLOR asks for that (no-color.org).</summary>
-internal sealed class Palette
+internal sealed class AnsiColors
 {
-    public static readonly Palette Plain = new(isOn: false);
+    public static readonly AnsiColors Plain = new(isOn: false);
     private readonly bool _isOn;
 
-    private Palette(bool isOn) => _isOn = isOn;
+    private AnsiColors(bool isOn) => _isOn = isOn;
 
-    public static Palette For(bool terminal) =>
+    public static AnsiColors For(bool terminal) =>
         terminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) && Environment.GetEnvironmentVariable("TERM") is not "dumb"
-            ? new Palette(isOn: true)
+            ? new AnsiColors(isOn: true)
             : Plain;
 
     public string Paint(string text, Colour colour) => !_isOn || colour == Colour.None || text.Length == 0 ? text : colour switch

@@ -4,7 +4,7 @@ using Quickq.SpoolCli.Streams;
 namespace Quickq.SpoolCli.Commands;
 
 /// <summary>Asks a person on a terminal before something large is done; only a yes is a yes.</summary>
-internal static class Question
+internal static class ConfirmationPrompt
 {
     /// <summary>False, with a word on standard error, when the answer is anything but yes.</summary>
     public static bool IsAnsweredYes(StandardStreams streams, string question)

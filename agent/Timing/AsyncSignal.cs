@@ -1,7 +1,7 @@
 namespace Quickq.Agent.Timing;
 
 /// <summary>Lets one task wait until somebody says that something changed. Said twice before it is awaited counts once.</summary>
-internal sealed class Wakeup
+internal sealed class AsyncSignal
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource _next = new();

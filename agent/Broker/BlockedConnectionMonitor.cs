@@ -5,7 +5,7 @@ namespace Quickq.Agent.Broker;
 /// quarter of them. Looks every second whether anything came from the broker, whose heartbeats come twice as often as agreed; costs nothing while not blocked.
 /// </summary>
 /// <remarks><see cref="Begin"/> and <see cref="End"/> come from the client's reader, a breach is told on a timer's thread, at most once.</remarks>
-internal sealed class BlockedLinkWatch : IDisposable
+internal sealed class BlockedConnectionMonitor : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
@@ -14,7 +14,7 @@ internal sealed class BlockedLinkWatch : IDisposable
     private readonly Action<string> _breached;
     private readonly ITimer _timer;
 
-    public BlockedLinkWatch(BrokerSocket socket, TimeSpan heartbeat, TimeProvider time, Action<string> breached)
+    public BlockedConnectionMonitor(BrokerSocket socket, TimeSpan heartbeat, TimeProvider time, Action<string> breached)
     {
         // With a heartbeat of 10 s: 18 s, and a second for the look.
         (_socket, _limit, _breached) = (socket, heartbeat * 1.8, breached);
@@ -24,7 +24,7 @@ internal sealed class BlockedLinkWatch : IDisposable
     /// <summary>The broker blocks from now on.</summary>
     public void Begin()
     {
-        _socket.ForgiveSilence();
+        _socket.ResetConfirmTimeout();
         _timer.Change(Interval, Interval);
     }
 

@@ -6,22 +6,22 @@ using Quickq.Testing;
 
 namespace Quickq.Agent.Tests.Observability;
 
-public sealed class WatchdogFeedTests : IDisposable
+public sealed class WatchdogNotifierTests : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan TooLong = Pulse.Limit + TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TooLong = LoopLiveness.Limit + TimeSpan.FromSeconds(1);
     private readonly HandTime _time = new();
-    private readonly Pulse _pulse;
+    private readonly LoopLiveness _pulse;
 
-    public WatchdogFeedTests() => _pulse = new Pulse("mq1", _time);
+    public WatchdogNotifierTests() => _pulse = new LoopLiveness("mq1", _time);
 
     [Fact]
     public void A_loop_that_beats_is_well_and_one_that_does_not_stalls()
     {
         foreach (var beat in Enumerable.Range(0, 5))
         {
-            _time.Advance(Pulse.Limit);
+            _time.Advance(LoopLiveness.Limit);
             Assert.Null(_pulse.Stall());
             _pulse.Beat();
         }
@@ -38,7 +38,7 @@ public sealed class WatchdogFeedTests : IDisposable
         Assert.Null(_pulse.Stall());
 
         _pulse.Waits("to connect again", TimeSpan.FromSeconds(30));
-        _time.Advance(TimeSpan.FromSeconds(30) + Pulse.Limit);
+        _time.Advance(TimeSpan.FromSeconds(30) + LoopLiveness.Limit);
         Assert.Null(_pulse.Stall());
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal("to connect again", _pulse.Stall()!.Value.Doing);
@@ -67,7 +67,7 @@ public sealed class WatchdogFeedTests : IDisposable
         using var output = new StringWriter();
         using var logging = new AgentLogging(LogLevel.Information, output, journal: null, _time);
         using var stop = new CancellationTokenSource();
-        Task runs = new WatchdogFeed(notice, () => [new Pulse("the ledger", _time), _pulse], _time, logging.Own).RunAsync(stop.Token);
+        Task runs = new WatchdogNotifier(notice, () => [new LoopLiveness("the ledger", _time), _pulse], _time, logging.Own).RunAsync(stop.Token);
 
         await systemd.AwaitAsync("WATCHDOG=1", Limit);
         await TurnAsync(Period / 2);

@@ -1,9 +1,9 @@
 namespace Quickq.Spool;
 
 /// <summary>What an operator may do to messages: from which states to which.</summary>
-public sealed record OperatorAct
+public sealed record AdminOperation
 {
-    private OperatorAct(string name, string to, params string[] from)
+    private AdminOperation(string name, string to, params string[] from)
     {
         Name = name;
         To = to;
@@ -11,16 +11,16 @@ public sealed record OperatorAct
     }
 
     /// <summary>Deferred, rejected and expired messages are due again, as if never tried; an expired one without its time to live.</summary>
-    public static OperatorAct Retry { get; } = new("retry", DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Rejected, DeliveryState.Expired);
+    public static AdminOperation Retry { get; } = new("retry", DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Rejected, DeliveryState.Expired);
 
     /// <summary>Undelivered messages wait until they are released.</summary>
-    public static OperatorAct Hold { get; } = new("hold", DeliveryState.Held, DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Rejected);
+    public static AdminOperation Hold { get; } = new("hold", DeliveryState.Held, DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Rejected);
 
     /// <summary>Held messages are due again.</summary>
-    public static OperatorAct Release { get; } = new("release", DeliveryState.Pending, DeliveryState.Held);
+    public static AdminOperation Release { get; } = new("release", DeliveryState.Pending, DeliveryState.Held);
 
     /// <summary>Undelivered messages are given up.</summary>
-    public static OperatorAct Cancel { get; } = new("cancel", DeliveryState.Cancelled, DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Held, DeliveryState.Rejected);
+    public static AdminOperation Cancel { get; } = new("cancel", DeliveryState.Cancelled, DeliveryState.Pending, DeliveryState.Deferred, DeliveryState.Held, DeliveryState.Rejected);
 
     /// <summary>The word for it on the command line.</summary>
     public string Name { get; }

@@ -13,7 +13,7 @@ namespace Quickq.Spool;
 /// what its steps did. Counters change with the rows; whatever becomes pending moves the server's rewind mark, by which the agent finds it. Oldest first, so that
 /// what becomes due goes out in the order of acceptance even while the agent is at work.
 /// </remarks>
-public sealed class SpoolOperator : IDisposable
+public sealed class SpoolAdmin : IDisposable
 {
     private const int StepSize = 200;
 
@@ -24,7 +24,7 @@ public sealed class SpoolOperator : IDisposable
     private readonly TimeProvider _clock;
     private readonly OperationSource _source;
 
-    private SpoolOperator(SpoolFile file, OperationSource source, TimeProvider clock)
+    private SpoolAdmin(SpoolFile file, OperationSource source, TimeProvider clock)
     {
         _file = file;
         _source = source;
@@ -35,7 +35,7 @@ public sealed class SpoolOperator : IDisposable
     /// <param name="path">The spool.</param>
     /// <param name="source">Who asks, for the record; null: the account of this process.</param>
     /// <exception cref="SpoolException">There is none, it is not a spool, no permission.</exception>
-    public static SpoolOperator Open(string path, OperationSource? source = null) =>
+    public static SpoolAdmin Open(string path, OperationSource? source = null) =>
         new(SpoolFile.OpenForWriting(path, create: false), source ?? OperationSource.OfProcess(), TimeProvider.System);
 
     /// <summary>Records a change that was made by other means (an import, a repair), with the number that it reports.</summary>
@@ -54,7 +54,7 @@ public sealed class SpoolOperator : IDisposable
     /// <param name="ids">Whole ids; those that are not in the spool are passed over.</param>
     /// <param name="server">Only at this server; null for all.</param>
     /// <param name="dryRun">Only count.</param>
-    public OperatorReport Apply(OperatorAct act, IReadOnlyCollection<string> ids, string? server, bool dryRun)
+    public OperatorReport Apply(AdminOperation act, IReadOnlyCollection<string> ids, string? server, bool dryRun)
     {
         List<long> numbers = _file.Read(connection =>
         {
@@ -68,7 +68,7 @@ public sealed class SpoolOperator : IDisposable
     /// <param name="act">What to do.</param>
     /// <param name="filter">Which messages, and by its server and state which of their rows.</param>
     /// <param name="dryRun">Only count.</param>
-    public OperatorReport Apply(OperatorAct act, MessageFilter filter, bool dryRun)
+    public OperatorReport Apply(AdminOperation act, MessageFilter filter, bool dryRun)
     {
         // All states but these would only be counted as left: among millions delivered, what is due or parked is found by its index.
         bool indexed = filter.State is null && act.From.All(MessageQuery.HasIndex);
@@ -172,7 +172,7 @@ public sealed class SpoolOperator : IDisposable
         return removed;
     }
 
-    private OperatorReport Apply(OperatorAct act, List<long> numbers, string? server, string? state, bool dryRun, bool tellLeft)
+    private OperatorReport Apply(AdminOperation act, List<long> numbers, string? server, string? state, bool dryRun, bool tellLeft)
     {
         OperationRecord record = NewRecord(act.Name);
         int messages = 0, changed = 0, probed = 0, unassigned = 0;
@@ -225,7 +225,7 @@ public sealed class SpoolOperator : IDisposable
             : throw new SpoolException(SpoolFault.NotFound, _file.Path, $"there is no server '{name}' in the spool {_file.Path}");
     }
 
-    private static Step ReadStep(SqliteConnection connection, OperatorAct act, long[] numbers, string? server, string? state)
+    private static Step ReadStep(SqliteConnection connection, AdminOperation act, long[] numbers, string? server, string? state)
     {
         var step = new Step { Unassigned = (int)connection.ReadNumber($"SELECT count(*) FROM unassigned WHERE message IN ({string.Join(',', numbers)})") };
         foreach (Row row in ReadRows(connection, numbers, server, state))
@@ -234,7 +234,7 @@ public sealed class SpoolOperator : IDisposable
             {
                 step.Rows.Add(row);
             }
-            else if (row.Suspended && act == OperatorAct.Retry)
+            else if (row.Suspended && act == AdminOperation.Retry)
             {
                 step.Probes.Add(row);
             }
@@ -247,7 +247,7 @@ public sealed class SpoolOperator : IDisposable
         return step;
     }
 
-    private void Write_NeedsTransaction(SqliteConnection connection, OperatorAct act, Step step)
+    private void Write_NeedsTransaction(SqliteConnection connection, AdminOperation act, Step step)
     {
         using SqliteCommand update = connection.Prepare(
             """
@@ -275,7 +275,7 @@ public sealed class SpoolOperator : IDisposable
 
         foreach (IGrouping<(long Server, string State), Row> group in step.Rows.GroupBy(row => (row.Server, row.State)))
         {
-            // State words are column names of the counters; they come from OperatorAct, not from the user.
+            // State words are column names of the counters; they come from AdminOperation, not from the user.
             connection.Execute(string.Create(CultureInfo.InvariantCulture,
                 $"UPDATE server SET {group.Key.State} = {group.Key.State} - {group.Count()}, {act.To} = {act.To} + {group.Count()} WHERE id = {group.Key.Server}"));
         }

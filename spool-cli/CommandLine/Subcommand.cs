@@ -3,7 +3,7 @@ using Quickq.SpoolCli.Streams;
 namespace Quickq.SpoolCli.CommandLine;
 
 /// <summary>One command of the program: what it accepts, what its help shows beyond that, and what runs it on a spool of one's own.</summary>
-internal sealed record Verb(Command Syntax, string Details, Func<ParsedArguments, StandardStreams, ExitCode> Run)
+internal sealed record Subcommand(Command Syntax, string Details, Func<ParsedArguments, StandardStreams, ExitCode> Run)
 {
     /// <summary>Speaks the protocol of the spool service itself. Null: the service runs the command.</summary>
     public Func<ParsedArguments, ServedSpool, StandardStreams, ExitCode>? RunThroughService { get; init; }
