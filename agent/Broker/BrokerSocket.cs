@@ -62,8 +62,15 @@ internal sealed class BrokerSocket : ITcpClient
         {
             // Throws too: on a host without v6, for an address that is v6.
             socket = new BrokerSocket(endpoint.AddressFamily, deadlines.Unacknowledged);
-            await socket.Client.ConnectAsync(endpoint, either.Token);
-            await Task.Yield(); // what follows is no matter for the thread that told it
+            try
+            {
+                await socket.Client.ConnectAsync(endpoint, either.Token);
+            }
+            finally
+            {
+                await Task.Yield(); // what follows is no matter for the thread that told it
+            }
+
             socket.WatchForSilence();
             return socket;
         }

@@ -209,7 +209,19 @@ internal sealed class BrokerStream : NetworkStream
             await room.WaitAsync(limit);
         }
 
-        await _inner.WriteAsync(bytes, limit);
+        ValueTask writing = _inner.WriteAsync(bytes, limit);
+        bool hasGone = writing.IsCompleted;
+        try
+        {
+            await writing;
+        }
+        finally
+        {
+            if (!hasGone)
+            {
+                await Task.Yield();
+            }
+        }
     }
 
     /// <summary>Runs while something is gathered. Never fails: the next write tells what was wrong.</summary>

@@ -151,6 +151,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
         {
             int before = _bytesBySeq.Count;
             var kept = _settled.Concat(_committing).Where(settlement => _bytesBySeq.ContainsKey(settlement.Seq))
+                .DistinctBy(settlement => settlement.Seq) // a late confirm settles again what was deferred
                 .ToDictionary(settlement => settlement.Seq, settlement => _bytesBySeq[settlement.Seq]);
             _bytesBySeq.Clear();
             _aside.Clear();
@@ -166,7 +167,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
         }
     }
 
-    /// <summary>Notes the outcome of a message that entered. True when the ledger was not yet told that there is something.</summary>
+    /// <summary>Notes the outcome of a message that entered. True when the ledger is to be told: there was nothing, or nothing more is out.</summary>
     public bool Settle(in Settlement settlement)
     {
         lock (_gate)
@@ -174,7 +175,7 @@ internal sealed class InFlightWindow(long server, int maxCount, long maxBytes) :
             TakeFromAside_NeedsLock(settlement.Seq); // until it is committed it counts
             _settled.Add(settlement);
             _settledCount++;
-            return _settled.Count == 1;
+            return _settled.Count == 1 || _bytesBySeq.Count <= _settled.Count + _committing.Count;
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed class DeliveryLedger : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly SettlementWriter _writer;
-    private readonly ConcurrentDictionary<ISettlementSource, DeliveryRate> _sources = new();
+    private readonly ConcurrentDictionary<ISettlementSource, Account> _sources = new();
     private readonly ConcurrentQueue<Job> _jobs = new();
     private readonly AutoResetEvent _work = new(initialState: false);
     private readonly SpoolSignal? _signal;
@@ -98,7 +98,7 @@ internal sealed class DeliveryLedger : IDisposable
     {
         if (!_sources.ContainsKey(source))
         {
-            _sources.TryAdd(source, new DeliveryRate());
+            _sources.TryAdd(source, new Account());
         }
 
         _settlementsWait = true;
@@ -239,9 +239,9 @@ internal sealed class DeliveryLedger : IDisposable
 
     private bool MayMoreCome()
     {
-        foreach ((ISettlementSource source, _) in _sources)
+        foreach ((ISettlementSource source, Account account) in _sources)
         {
-            if (source.AwaitsMore)
+            if (!account.IsSilent && source.AwaitsMore)
             {
                 return true;
             }
@@ -304,11 +304,13 @@ internal sealed class DeliveryLedger : IDisposable
     {
         List<(ISettlementSource Source, DeliveryRate Rate, SettlementBatch Batch)>? batches = null;
         int count = 0;
-        foreach ((ISettlementSource source, DeliveryRate rate) in _sources)
+        foreach ((ISettlementSource source, Account account) in _sources)
         {
-            if (source.TakeSettlements() is { } batch)
+            SettlementBatch? taken = source.TakeSettlements();
+            account.IsSilent = taken is null;
+            if (taken is { } batch)
             {
-                (batches ??= []).Add((source, rate, batch));
+                (batches ??= []).Add((source, account.Rate, batch));
                 count += batch.Settlements.Count;
             }
         }
@@ -335,6 +337,21 @@ internal sealed class DeliveryLedger : IDisposable
 
         TimeSpan rest = count > batches.Count ? _file.LastHold * RestAfterBatch : TimeSpan.Zero;
         return rest < LongestRest ? rest : LongestRest;
+    }
+
+    /// <summary>What the ledger keeps of a source.</summary>
+    private sealed class Account
+    {
+        private volatile bool _isSilent;
+
+        public DeliveryRate Rate { get; } = new();
+
+        /// <summary>It had nothing at the last write: a server that hangs is not waited for, until it settles something.</summary>
+        public bool IsSilent
+        {
+            get => _isSilent;
+            set => _isSilent = value;
+        }
     }
 
     private sealed record Job(Func<SqliteConnection, Action> Work, Action<Exception> Failed);

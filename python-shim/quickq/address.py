@@ -97,7 +97,7 @@ def locate(path: str, socket: "Optional[str]", given: bool) -> Address:
 
 
 def _has_foreign_link(path: str) -> bool:
-    """Whether a link on the way lies in the folder of another account, which then says where it leads; root's are trusted."""
+    """Whether a link on the way, or its folder, belongs to another account, which then says where it leads; root's are trusted."""
     left = path.split("/")[::-1]
     reached = "/"
     links = 0
@@ -110,7 +110,7 @@ def _has_foreign_link(path: str) -> bool:
             if not os.path.islink(following):
                 reached = following
                 continue
-            if os.stat(reached).st_uid not in (0, os.geteuid()):
+            if {os.stat(reached).st_uid, os.lstat(following).st_uid} - {0, os.geteuid()}:
                 return True
             links += 1
             target = os.readlink(following)

@@ -6,7 +6,7 @@ internal static class ForeignLink
     /// <summary>As many as the kernel follows.</summary>
     private const int MostLinks = 40;
 
-    /// <summary>The owner of the folder of the first link on the way that is neither this account's nor root's; null where there is none.</summary>
+    /// <summary>The owner of the first link on the way, or of its folder, that is neither this account nor root; null where there is none.</summary>
     /// <param name="path">Absolute.</param>
     /// <param name="user">This account.</param>
     public static uint? Find(string path, uint user)
@@ -22,15 +22,20 @@ internal static class ForeignLink
             }
 
             string next = Path.Combine(reached, part);
-            if (FileStatus.FindLink(next, out _) is not { IsLink: true } || new FileInfo(next).LinkTarget is not { } target)
+            if (FileStatus.FindLink(next, out _) is not { IsLink: true } link || new FileInfo(next).LinkTarget is not { } target)
             {
                 reached = next;
                 continue;
             }
 
-            if (FileStatus.Find(reached, out _) is { } folder && folder.Owner != user && folder.Owner != 0)
+            if (FileStatus.Find(reached, out _) is { } folder && IsForeign(folder.Owner))
             {
                 return folder.Owner;
+            }
+
+            if (IsForeign(link.Owner))
+            {
+                return link.Owner; // in a folder where everybody may set one
             }
 
             if (++links > MostLinks)
@@ -46,6 +51,8 @@ internal static class ForeignLink
         }
 
         return null;
+
+        bool IsForeign(uint owner) => owner != user && owner != 0;
     }
 
     private static IEnumerable<string> Parts(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(static part => part is not ".");

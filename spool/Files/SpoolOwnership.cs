@@ -70,14 +70,16 @@ internal static class SpoolOwnership
         return false;
     }
 
-    /// <summary>Sets the modes of the files right, once it is known that they are a spool's: what somebody named by mistake keeps its own.</summary>
-    public static void SetModes(string resolved)
+    /// <summary>Sets the modes of the files right, once it is known that they are a spool's: what somebody named by mistake keeps its own. True if one was wrong.</summary>
+    public static bool SetModes(string resolved)
     {
-        SetMode(resolved);
+        bool any = SetMode(resolved);
         foreach (string suffix in Beside)
         {
-            SetMode(resolved + suffix);
+            any |= SetMode(resolved + suffix);
         }
+
+        return any;
     }
 
     /// <summary>Whether the path is the spool's or that of one of the files beside it, as they are or while they are made or repaired.</summary>
@@ -132,13 +134,20 @@ internal static class SpoolOwnership
         }
     }
 
-    private static void SetMode(string path)
+    private static bool SetMode(string path)
     {
+        if (FileStatus.FindLink(path, out _) is not { IsRegularFile: true } file || file.Permissions == LockFile.OwnerOnly)
+        {
+            return false;
+        }
+
         // By its name, not by a descriptor: closing one would drop the locks that this process has on the file. Nobody else can exchange it: the folder is ours alone.
-        if (FileStatus.FindLink(path, out _) is { IsRegularFile: true } file && file.Permissions != LockFile.OwnerOnly && Libc.ChangeMode(path, LockFile.OwnerOnly) != 0 && Marshal.GetLastPInvokeError() is var error && error != Libc.NoEntry)
+        if (Libc.ChangeMode(path, LockFile.OwnerOnly) != 0 && Marshal.GetLastPInvokeError() is var error && error != Libc.NoEntry)
         {
             throw new SpoolException(SpoolFault.PermissionDenied, path, $"cannot set the mode of {path} to 0600: {Libc.ErrorText(error)}");
         }
+
+        return true;
     }
 
     private static uint CountNames(string resolved, string pattern, FileIdentity identity) => (uint)Directory

@@ -26,6 +26,7 @@ internal sealed class SpoolFile : IDisposable
     private OpenDatabase? _open;
     private bool _fullSync;
     private bool _walIsChecked;
+    private uint? _commitsSeen;
 
     private SpoolFile(string resolved, WriteLock? writeLock, string synchronous)
     {
@@ -51,8 +52,7 @@ internal sealed class SpoolFile : IDisposable
         var file = new SpoolFile(resolved, writeLock: null, "FULL");
         try
         {
-            file.Open();
-            SpoolOwnership.SetModes(resolved);
+            file.OpenWithModes();
             return file.Read(connection =>
             {
                 connection.Execute("PRAGMA query_only=ON");
@@ -111,8 +111,7 @@ internal sealed class SpoolFile : IDisposable
         var file = new SpoolFile(resolved, new WriteLock(resolved) { PausesFirst = durable ? 0 : 3 }, durable ? "FULL" : "NORMAL") { KeptLog = keptLog };
         try
         {
-            file.Open();
-            SpoolOwnership.SetModes(resolved);
+            file.OpenWithModes();
             if (file._open!.IsOlder)
             {
                 file.UnderLock(static _ => true);
@@ -231,7 +230,9 @@ internal sealed class SpoolFile : IDisposable
         {
             if (isWatched)
             {
-                OwnWatch!.EndOwnCommit(othersCommitted: commits is null || WalIndex.ReadAgain_NeedsLock(Path)?.Commits != commits + (LastWriteChangedRows ? 1 : 0));
+                uint? now = WalIndex.ReadAgain_NeedsLock(Path)?.Commits;
+                OwnWatch!.EndOwnCommit(othersCommitted: commits is null || now != commits + (LastWriteChangedRows ? 1 : 0), othersCommittedBefore: commits != _commitsSeen);
+                _commitsSeen = now;
             }
 
             if (OwnWatch is not null && LastWriteChangedRows)
@@ -267,6 +268,16 @@ internal sealed class SpoolFile : IDisposable
 
         throw new SpoolException(SpoolFault.NotFound, resolved, $"there is no spool at {resolved}",
             $"'quickq-spool add' and the agent make it; name another with --spool or {SpoolPath.Variable}");
+    }
+
+    /// <summary>Opens it, and once more where a mode was wrong: SQLite opens for reading only what it may not write.</summary>
+    private void OpenWithModes()
+    {
+        Open();
+        if (SpoolOwnership.SetModes(Path))
+        {
+            Open();
+        }
     }
 
     private void Open()

@@ -121,7 +121,9 @@ public sealed class SpoolWatch : IDisposable
     }
 
     /// <summary>What was written to the WAL since <see cref="BeginOwnCommit"/> is of no interest, unless somebody else committed meanwhile.</summary>
-    internal void EndOwnCommit(bool othersCommitted)
+    /// <param name="othersCommitted">While this process held the lock.</param>
+    /// <param name="othersCommittedBefore">Since its last commit: while the WAL rests the look at the end of the rest finds that.</param>
+    internal void EndOwnCommit(bool othersCommitted, bool othersCommittedBefore)
     {
         lock (_gate)
         {
@@ -130,6 +132,7 @@ public sealed class SpoolWatch : IDisposable
             {
                 ReadEvents(_log);
                 _poll.TryResume(_log, _log);
+                othersCommitted |= othersCommittedBefore;
             }
         }
 
@@ -158,11 +161,7 @@ public sealed class SpoolWatch : IDisposable
 
             if (woken)
             {
-                if (logWritten || logged)
-                {
-                    ForgetLog();
-                }
-
+                _lookAgain |= (logWritten || logged) && ForgetLog(); // the commit may follow its last write late
                 return true;
             }
 
@@ -212,9 +211,8 @@ public sealed class SpoolWatch : IDisposable
         lock (_gate)
         {
             _logRests = false;
+            return _lookAgain = ForgetLog_NeedsLock();
         }
-
-        return ForgetLog();
     }
 
     private (bool Touched, bool Woken, bool Logged) Poll(long deadline)
@@ -229,14 +227,19 @@ public sealed class SpoolWatch : IDisposable
     {
         lock (_gate)
         {
-            bool isLog = ReadEvents(_log);
-            if (!_logIsPaused)
-            {
-                _poll.TryResume(_log, _log);
-            }
-
-            return isLog;
+            return ForgetLog_NeedsLock();
         }
+    }
+
+    private bool ForgetLog_NeedsLock()
+    {
+        bool isLog = ReadEvents(_log);
+        if (!_logIsPaused)
+        {
+            _poll.TryResume(_log, _log);
+        }
+
+        return isLog;
     }
 
     private unsafe void TakeWake()

@@ -52,6 +52,21 @@ public sealed class OpeningTests : IDisposable
 
     public static TheoryData<string> Foreign => ["text", "database"];
 
+    [Fact]
+    public void A_spool_whose_mode_forbids_its_owner_to_write_is_set_right_and_written()
+    {
+        using (SpoolWriter writer = SpoolWriter.Open(_spool.Path))
+        {
+            writer.Append(new OutgoingMessage());
+        }
+
+        File.SetUnixFileMode(_spool.Path, UnixFileMode.UserRead);
+        using SpoolWriter again = SpoolWriter.Open(_spool.Path);
+        again.Append(new OutgoingMessage());
+
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_spool.Path));
+    }
+
     [Theory]
     [MemberData(nameof(Foreign))]
     public void A_file_that_is_not_a_spool_is_refused_and_left_as_it_is(string kind)

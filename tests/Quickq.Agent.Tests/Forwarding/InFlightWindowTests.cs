@@ -10,15 +10,15 @@ public sealed class InFlightWindowTests
     [Fact]
     public void A_message_stays_in_flight_until_its_settlement_is_committed()
     {
-        _window.Enter(Rows.Row(1));
+        Array.ForEach(Rows.Of(3), row => _window.Enter(row));
 
-        Assert.True(_window.Settle(new Settlement(1, "delivered", At: 5)));
-        Assert.False(_window.Settle(new Settlement(2, "delivered", At: 5)));
+        _window.Settle(new Settlement(1, "delivered", At: 5));
+        _window.Settle(new Settlement(2, "delivered", At: 5));
         SettlementBatch batch = _window.TakeSettlements()!;
-        Assert.Equal(1, _window.Count);
+        Assert.Equal(3, _window.Count);
         _window.Committed(batch);
 
-        Assert.Equal(0, _window.Count);
+        Assert.Equal(1, _window.Count);
         Assert.Null(_window.TakeSettlements());
     }
 
@@ -128,6 +128,27 @@ public sealed class InFlightWindowTests
         _window.Committed(committing);
         _window.BeginPage();
         Assert.True(_window.Enter(Rows.Row(1)));
+    }
+
+    [Fact]
+    public void What_was_deferred_and_then_confirmed_before_either_was_committed_counts_once()
+    {
+        Array.ForEach(Rows.Of(2), row => _window.Enter(row));
+        _window.Settle(new Settlement(1, "deferred", At: 5));
+        _window.Settle(new Settlement(1, "delivered", At: 6));
+
+        Assert.Equal(1, _window.LeaveUnsettled());
+        Assert.Equal(1, _window.Count);
+    }
+
+    [Fact]
+    public void The_ledger_is_told_of_the_first_outcome_and_of_the_last()
+    {
+        Array.ForEach(Rows.Of(3), row => _window.Enter(row));
+
+        Assert.True(_window.Settle(new Settlement(1, "delivered", At: 5)));
+        Assert.False(_window.Settle(new Settlement(2, "delivered", At: 5)));
+        Assert.True(_window.Settle(new Settlement(3, "delivered", At: 5)));
     }
 
     private void Deliver(long seq)

@@ -95,6 +95,19 @@ public sealed class SpoolLocatorTests : IDisposable
         Assert.Equal(SpoolLocation.Service(elsewhere.File("spool.sock"), elsewhere.File("real.db")), Locate(named: Spool, user: Other));
     }
 
+    [Fact]
+    public void A_link_of_another_account_is_not_followed_where_everybody_may_set_one()
+    {
+        Assert.SkipUnless(Me == 0, "only root may give a link away");
+        using var mine = new TempFolder("locator-victim");
+        File.CreateSymbolicLink(Spool, mine.File("spool.db"));
+        Assert.Equal(SpoolLocation.Direct(mine.File("spool.db")), Locate(named: Spool));
+
+        Give(Spool);
+
+        Assert.Equal(SpoolLocation.Service(Beside, Spool), Locate(named: Spool));
+    }
+
     [Theory]
     [InlineData("spool.db")]
     [InlineData("sub/spool.db")]
@@ -137,7 +150,7 @@ public sealed class SpoolLocatorTests : IDisposable
 
     private static void Give(string path)
     {
-        using var chown = System.Diagnostics.Process.Start("chown", [Other.ToString(System.Globalization.CultureInfo.InvariantCulture), path]);
+        using var chown = System.Diagnostics.Process.Start("chown", ["-h", Other.ToString(System.Globalization.CultureInfo.InvariantCulture), path]);
         chown.WaitForExit();
         Assert.Equal(0, chown.ExitCode);
     }
