@@ -7,6 +7,7 @@
 #   rabbit-node.sh ctl FOLDER ARGS  becomes rabbitmqctl for that node
 #
 # FOLDER/node.env names the ports: NODE_NAME, NODE_AMQP_PORT, NODE_DIST_PORT, NODE_EPMD_PORT.
+# NODE_UNRESTRICTED=yes lets the broker use the machine as it would by itself.
 # FOLDER/extra.conf, if there is one, is added to the broker's configuration. Logs go to FOLDER/node.log.
 set -eu
 
@@ -37,7 +38,9 @@ export RABBITMQ_SCHEMA_DIR="$folder/schema" RABBITMQ_GENERATED_CONFIG_DIR="$fold
 export RABBITMQ_CONFIG_FILE="$folder/rabbitmq.conf" RABBITMQ_ADVANCED_CONFIG_FILE="$folder/advanced.config"
 export RABBITMQ_DIST_PORT="$NODE_DIST_PORT" RABBITMQ_PID_FILE="$folder/pid"
 # One scheduler and no busy waiting: nodes on a small machine start faster and leave the processor to what is tested.
-export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +SDcpu 1:1 +SDio 2 +A 2 -kernel inet_dist_use_interface {127,0,0,1}"
+schedulers="+S 1:1 +SDcpu 1:1 +SDio 2 +A 2"
+[ "${NODE_UNRESTRICTED:-}" != yes ] || schedulers=
+export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$schedulers -kernel inet_dist_use_interface {127,0,0,1}"
 export RABBITMQ_CTL_ERL_ARGS="+S 1:1 +A 1 -kernel inet_dist_use_interface {127,0,0,1}"
 # Without it the start script stays in front of the Erlang machine as a shell.
 export RUNNING_UNDER_SYSTEMD=true

@@ -205,7 +205,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
 
     private IReadOnlyList<string> ReadExchanges()
     {
-        var exchanges = section.Texts("exchanges");
+        var exchanges = section.Texts("exchanges", takesOne: false);
         if (exchanges is { Count: 0 })
         {
             section.Mistake("exchanges", "is empty; name the exchanges whose messages this server gets, or leave it out for all");

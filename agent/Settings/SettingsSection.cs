@@ -107,8 +107,8 @@ internal sealed class SettingsSection
         return otherwise;
     }
 
-    /// <summary>The texts of a list; a single text counts as a list of one. Null when it is not given or wrong.</summary>
-    public IReadOnlyList<string>? Texts(string name)
+    /// <summary>The texts of a list; with <paramref name="takesOne"/> a single text counts as a list of one. Null when it is not given or wrong.</summary>
+    public IReadOnlyList<string>? Texts(string name, bool takesOne = true)
     {
         var given = Known(name);
         if (given is null)
@@ -119,6 +119,12 @@ internal sealed class SettingsSection
         var items = given.GetChildren().ToList();
         if (items.Count == 0)
         {
+            if (!takesOne && _origin.KindOf(given) != JsonTokenType.StartArray)
+            {
+                Mistake(name, "must be a list of strings, such as [\"satellite\", \"himawari\"]");
+                return null;
+            }
+
             return _origin.KindOf(given) == JsonTokenType.StartArray ? [] : Scalar(name, given, "a list of strings", JsonTokenType.String) ? [given.Value ?? ""] : null;
         }
 

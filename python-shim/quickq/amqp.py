@@ -48,6 +48,9 @@ class BaseConnection:
     #: What it is called where no server of the agent is known.
     label = ""
 
+    #: The same, with the port if one was given.
+    place = ""
+
     def __init__(self) -> None:
         self._told = set()  # type: Set[str]
 
@@ -92,6 +95,11 @@ class AmqpConnection(BaseConnection):
                  vhost: Optional[str] = None, port: Optional[int] = None) -> None:
         del password
         super().__init__()
+        if not isinstance(host, str):
+            raise TypeError("a host is a string, not {}".format(type(host).__name__))
+        if "@" in host or "/" in host:
+            # Not shown: it may hold a password.
+            raise URIFormatError("a host has no '@' and no '/'; write a URI, for example amqp://user@host:5672/vhost, or the host alone")
         self.host = host
         self.user = user or "guest"
         self.exchange = exchange or ""
@@ -100,6 +108,7 @@ class AmqpConnection(BaseConnection):
         self.named_exchange = exchange
         self.named_port = port
         self.label = host
+        self.place = host if port is None else "{}:{}".format(host, port)
 
     @property
     def members(self) -> "Sequence[AmqpConnection]":
@@ -137,6 +146,7 @@ class ClusteredConnection(BaseConnection):
             raise ValueError("a cluster needs at least one connection")
         self.named_exchange = next((member.named_exchange for member in self.members if member.named_exchange is not None), None)
         self.label = self.members[0].label
+        self.place = self.members[0].place
 
     @property
     def members(self) -> "Sequence[AmqpConnection]":

@@ -182,14 +182,21 @@ def connect(host: str, *hosts: str, user: Optional[str] = None, password: Option
             port: Optional[int] = None, vhost: Optional[str] = None, cluster: bool = False) -> None:
     """Later publishes go to these servers of the agent, with this exchange (None: each server's own).
 
-    A host is a server's name or one of its hosts, whatever the case; a short name is also a full one's, if only one server has such a
+    A host is a server's name or one of its hosts, whatever the case, or an AMQP URI with one; a short name is also a full one's, if only one server has such a
     name. A port counts if it is given. The hosts of a ``cluster`` are one server, of which any member will do. Several exchanges are one
     stored message each. A host that no server has is a warning, once; if no host is known, all servers get the messages. With
     ``configure(strict=True)`` it is a ``SpoolError``. Users, passwords and virtual hosts are the agent's: they are accepted and not kept.
     """
     del password
-    members = [AmqpConnection(each, user, None, exchange, vhost, port) for each in (host,) + hosts]
+    members = [_member(each, user, exchange, vhost, port) for each in (host,) + hosts]
     _client.connect_all([ClusteredConnection(members)] if cluster else list(members))
+
+
+def _member(host: str, user: Optional[str], exchange: Optional[str], vhost: Optional[str], port: Optional[int]) -> AmqpConnection:
+    if isinstance(host, str) and "://" in host:
+        named = AmqpConnection.from_uri(host)
+        return AmqpConnection(named.host, user or named.user, None, exchange, vhost or named.vhost, port or named.named_port)
+    return AmqpConnection(host, user, None, exchange, vhost, port)
 
 
 def status() -> Dict[str, ConnectionStatus]:

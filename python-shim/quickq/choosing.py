@@ -44,7 +44,7 @@ def choose(connections: "Sequence[BaseConnection]", known: "Sequence[Server]", e
     for connection in connections:
         names, own = _meant(connection, known)
         if not names:
-            unknown.append(connection.label)
+            unknown.append(connection.place)
             continue
         for list_of in (groups.setdefault(exchange or own, []), servers):
             list_of += [name for name in names if name not in list_of]
@@ -57,7 +57,7 @@ def choose(connections: "Sequence[BaseConnection]", known: "Sequence[Server]", e
 
 def choose_known(spool: "Spool", connections: "Sequence[BaseConnection]", exchange: "Optional[str]", strict: bool, told: "Set[str]",
                  again: bool = False) -> Choice:
-    """``choose`` among the servers that the agent has now. A host that no server has is a warning, once, or an error if ``strict``."""
+    """``choose`` among the servers that the agent has now. A host that no server has is a warning, once, and once more where all servers get the messages from then on, or an error if ``strict``."""
     if not connections:
         return choose((), (), exchange)
     known = spool.known_servers(again)
@@ -66,8 +66,9 @@ def choose_known(spool: "Spool", connections: "Sequence[BaseConnection]", exchan
         raise SpoolError("NotFound", _unknown(choice.unknown[0], known), _servers(known), spool.path)
     for host in choice.unknown if known else ():
         log = listener()
-        if host not in told and log is not None:
-            told.add(host)
+        news = {host} if choice.servers else {host, host + ": all"}  # once more where all servers get them from now on
+        if log is not None and news - told:
+            told |= news
             log.warning("%s: %s; %s", _unknown(host, known), "it gets no messages" if choice.servers else "all servers get the messages", _servers(known))
     return choice
 

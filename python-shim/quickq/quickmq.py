@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 from . import __version__
 from .api import AmqpClient, AmqpConnection, ClusteredConnection, ConnectionStatus, URIFormatError
 from .errors import InvalidMessage, QuickqError
+from .template import TopicTemplate
 
 _log = logging.getLogger("quickq")
 
@@ -31,15 +32,24 @@ def _pair(text: str) -> Tuple[str, str]:
     return name, value
 
 
+def _template(text: str) -> TopicTemplate:
+    try:
+        return TopicTemplate(text)
+    except InvalidMessage as failure:
+        raise argparse.ArgumentTypeError(str(failure)) from None
+
+
 def _parse(arguments: Optional[List[str]]) -> argparse.Namespace:
     parser = _Parser(prog="quickmq", allow_abbrev=False, description="Publish JSON objects with the command line of QuickMQ, through the spool.")
     parser.add_argument("-V", "--version", action="version", version="quickmq: quickq {}".format(__version__))
-    parser.add_argument("-H", "--host", dest="hosts", metavar="URI", nargs="+", default=[], help="AMQP URIs of servers of the agent")
+    parser.add_argument("-H", "--host", dest="hosts", metavar="URI", nargs="+", default=[], action="append",
+                        help="AMQP URIs of servers of the agent; may be repeated")
     parser.add_argument("-C", "--cluster", dest="clusters", metavar="URI", nargs="+", default=[], action="append",
                         help="AMQP URIs of one cluster, which is one server of the agent; may be repeated")
     parser.add_argument("-X", "--exchange", default="", help="default: each server's own exchange")
-    parser.add_argument("-T", "--topic", metavar="FORMAT", default="", help="the routing key, with the payload's members in braces: '{satellite_ID}.x'")
-    parser.add_argument("-m", "--metadata", metavar="NAME=VALUE", type=_pair, nargs="+", default=[], help="members to add to each payload")
+    parser.add_argument("-T", "--topic", metavar="FORMAT", type=_template, default="", help="the routing key, with the payload's members in braces: '{satellite_ID}.x'")
+    parser.add_argument("-m", "--metadata", metavar="NAME=VALUE", type=_pair, nargs="+", default=[], action="append",
+                        help="members to add to each payload; may be repeated")
     parser.add_argument("-D", "--data", metavar="JSON", help="one JSON object; without it one a line from standard input")
     parser.add_argument("--fast-fail", action="store_true", help="exit with 1 if the agent is connected to none of the servers")
     for unused in ("--reconnect-delay", "--reconnect-window"):
@@ -56,15 +66,15 @@ def _parse(arguments: Optional[List[str]]) -> argparse.Namespace:
 def _publish(client: AmqpClient, text: Union[str, bytes], given: argparse.Namespace, passes_by: bool) -> None:
     try:
         payload = json.loads(text)  # type: Dict[str, Any]
-        payload.update(given.metadata)
+        payload.update(pair for pairs in given.metadata for pair in pairs)
     except (ValueError, AttributeError):
         raise InvalidMessage("InvalidMessage", "not a JSON object: {!r:.100}".format(text)) from None
     try:
-        topic = given.topic.format_map(payload)
-    except (LookupError, ValueError, TypeError, AttributeError) as failure:
+        topic = given.topic(payload)
+    except InvalidMessage as failure:
         if not passes_by:
-            raise InvalidMessage("InvalidMessage", "the payload has no value for the topic {}: {!r}".format(given.topic, failure)) from None
-        _log.warning("passed by, it has no value for the topic %s (%r): %r", given.topic, failure, text)
+            raise
+        _log.warning("passed by: %s: %r", failure, text)
         return
     _log.info("stored for topic %s: %s", topic, client.publish(payload, topic, given.exchange))
 
@@ -77,16 +87,20 @@ def main(arguments: Optional[List[str]] = None) -> int:
     client = AmqpClient(name="CLI-CLIENT")
     client.confirm_wait = client.confirm_wait if given.level in ("DEBUG", "INFO") else 0.0  # nobody sees what became of it
     try:
-        for uri in given.hosts:
-            client.connect(AmqpConnection.from_uri(uri))
-        for uris in given.clusters:
-            client.connect(ClusteredConnection.from_uris(*uris))
+        client.connect_all([AmqpConnection.from_uri(uri) for uris in given.hosts for uri in uris]
+                           + [ClusteredConnection.from_uris(*uris) for uris in given.clusters])
         if given.fast_fail and ConnectionStatus.CONNECTED not in client.connections.values():
             sys.stderr.write("quickmq: not connected to {}\n".format(", ".join(sorted(client.connections))))
             return 1
-        for line in [given.data] if given.data is not None else sys.stdin.buffer:
+        if given.data is not None:
+            _publish(client, given.data, given, False)
+            return 0
+        if sys.stdin is None:
+            sys.stderr.write("quickmq: standard input is closed; give the message with --data\n")
+            return 74
+        for line in sys.stdin.buffer:
             if line.strip():
-                _publish(client, line.strip(), given, given.data is None)
+                _publish(client, line.strip(), given, True)
     except (QuickqError, URIFormatError) as failure:
         sys.stderr.write("quickmq: {}\n".format(failure))
         return getattr(failure, "code", 64)

@@ -92,6 +92,7 @@ internal sealed class AddCommand
         var message = OnlyMessage(typed);
         if (typed.Has(_lines))
         {
+            recipe.RequireValid(SpoolPath.Resolve(typed.ValueOf(_spool)));
             var input = PayloadInput.Open(typed.ValueOf(_file), streams);
             var skipped = SkippedLinesIfWanted(typed, input, streams);
             using var stop = new StopSignal();
@@ -116,7 +117,7 @@ internal sealed class AddCommand
         Ssec = SsecTopicsIfWanted(typed, streams),
         Exchange = typed.ValueOf(_exchange),
         Id = typed.ValueOf(_id),
-        Servers = typed.ValuesOf(_server) is { Count: > 0 } servers ? servers : null,
+        Servers = ReadServers(typed),
         Metadata = Values.Pairs("--metadata", typed.ValuesOf(_metadata)),
         Headers = Values.Pairs("--header", typed.ValuesOf(_header)) is { Count: > 0 } headers
             ? headers.ToDictionary(pair => pair.Key, pair => (object?)pair.Value, StringComparer.Ordinal)
@@ -127,6 +128,14 @@ internal sealed class AddCommand
         Priority = (byte?)Values.Whole("--priority", typed.ValueOf(_priority), 0, 255),
         Transient = typed.Has(_transient),
     };
+
+    private IReadOnlyList<string>? ReadServers(ParsedArguments typed)
+    {
+        var servers = typed.ValuesOf(_server);
+        return servers.FirstOrDefault(name => name.Contains(',', StringComparison.Ordinal)) is { } several
+            ? throw CommandException.WrongUse($"--server takes one name, not '{several}'", "repeat it: --server mq1 --server mq2")
+            : servers.Count > 0 ? servers : null;
+    }
 
     private SsecTopics? SsecTopicsIfWanted(ParsedArguments typed, StandardStreams streams) => !typed.Has(_ssec) ? null
         : typed.ValueOf(_topic) is null ? new SsecTopics(streams.Error)

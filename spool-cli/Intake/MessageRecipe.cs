@@ -33,6 +33,19 @@ internal sealed record MessageRecipe
 
     public bool Transient { get; init; }
 
+    /// <summary>Refuses (65) what the options say wrongly of every message: for <c>--lines</c>, before any is read.</summary>
+    /// <param name="spoolPath">The spool, for the error.</param>
+    public void RequireValid(string spoolPath) => MessageRules.Check(
+        new OutgoingMessage
+        {
+            Exchange = Exchange,
+            RoutingKey = Ssec is null && !Topic.HasPlaces ? Topic.Expand(default) : "",
+            Servers = Servers,
+            TimeToLive = TimeToLive,
+            Properties = new MessageProperties { ContentType = ContentType, Headers = Headers, Priority = Priority, Transient = Transient },
+        },
+        spoolPath);
+
     /// <summary>The message for one payload; refuses (65) a payload that does not fit what the options ask for.</summary>
     public OutgoingMessage Make(ReadOnlyMemory<byte> payload)
     {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Quickq.Spool;
 using Quickq.Spool.Files;
 using Quickq.SpoolCli.CommandLine;
 using Quickq.SpoolCli.Streams;
@@ -11,7 +12,8 @@ internal static class SkippedLinesFile
     /// <summary>The value with which a client of the spool service says that it has opened the file itself.</summary>
     public const string OfClient = "-";
 
-    private static readonly string[] FilesOfSpool = ["", "-wal", "-shm", ".lock"];
+    private static readonly string[] FilesOfSpool = ["", "-wal", "-shm", ".lock", ".agent", ".reserve"];
+    private const int StandardOutput = 1;
     private const int WriteOnly = 1, Create = 0x40, Append = 0x400, CloseOnExec = 0x80000, OwnerOnly = 0b110_000_000;
     private const int NotPermitted = 1, AccessDenied = 13;
 
@@ -32,7 +34,7 @@ internal static class SkippedLinesFile
             throw CommandException.WrongUse($"--skip-invalid='{path}' names no file", "give a path: --skip-invalid=skipped.ndjson, or ./- for a file of that name");
         }
 
-        if (Array.Exists(FilesOfSpool, ending => IsSame(path, spoolPath + ending)))
+        if (SpoolOwnership.IsFileOf(SpoolPath.FollowLinks(spoolPath), SpoolPath.FollowLinks(path)) || Array.Exists(FilesOfSpool, ending => IsSame(path, spoolPath + ending)))
         {
             throw CommandException.WrongUse($"{path} belongs to the spool", "keep the skipped lines in another file");
         }
@@ -50,6 +52,11 @@ internal static class SkippedLinesFile
             if (FileIdentity.OfDescriptor(input.Number) == regular.Identity)
             {
                 throw CommandException.WrongUse($"{path} is the input itself", "keep the skipped lines in another file");
+            }
+
+            if (FileIdentity.OfDescriptor(StandardOutput) == regular.Identity)
+            {
+                throw CommandException.WrongUse($"{path} is standard output, where the ids go", "keep the skipped lines in another file");
             }
 
             EndLastLine(file, path, regular.Size);

@@ -68,6 +68,9 @@ public sealed class RabbitNode : IAsyncDisposable
     public static RabbitNode Create(string name, string? extraConfiguration = null, NetworkNamespace? inside = null, IReadOnlyList<string>? addresses = null) =>
         new(name, extraConfiguration, inside, addresses ?? []);
 
+    /// <summary>Lets the broker use the machine as it does by itself, from its next start on: else it has one core, and a test the other.</summary>
+    public void LetUseAllCores() => File.AppendAllText(_folder.File("node.env"), "NODE_UNRESTRICTED=yes\n");
+
     /// <summary>A node that can join this one, which runs already: it has its port mapper and its cookie.</summary>
     public RabbitNode CreateMate(string name)
     {

@@ -11,6 +11,7 @@ internal static class BenchRun
     private static readonly Comparison[] All =
     [
         new("drain",         "100,000 x 1 kB to one node: Quickq, RabbitMQ.Client alone, Shovel",        options => DrainComparison.RunAsync("drain", options, nodes: 1, messages: 100_000, bytes: 1_000)),
+        new("drain-unrestricted", "the same with a broker that uses the machine as it does by itself", options => DrainComparison.RunAsync("drain-unrestricted", options, nodes: 1, messages: 100_000, bytes: 1_000, isUnrestricted: true)),
         new("drain-small",   "100,000 x 200 B to one node",                                              options => DrainComparison.RunAsync("drain-small", options, nodes: 1, messages: 100_000, bytes: 200)),
         new("drain-large",   "4,000 x 64 kB to one node",                                                options => DrainComparison.RunAsync("drain-large", options, nodes: 1, messages: 4_000, bytes: 64_000)),
         new("drain-two",     "50,000 x 1 kB to two nodes: Quickq, RabbitMQ.Client alone, QuickMQ's way", options => DrainComparison.RunAsync("drain-two", options, nodes: 2, messages: 50_000, bytes: 1_000)),

@@ -5,7 +5,7 @@ import unittest
 
 import quickq
 import quickq.api as mq
-from quickq.choosing import choose, matching
+from quickq.choosing import choose, choose_known, matching
 from spools import WithAgent
 
 
@@ -97,6 +97,37 @@ class Scripts(WithAgent):
                 call({})
         self.assertEqual(stored, self.count())
         self.assertEqual(1, len(self.warnings))
+
+    def test_it_is_told_when_no_chosen_server_is_left_and_all_get_the_messages(self):
+        class Agent:
+            path = None
+            servers = TWO
+
+            def known_servers(self, again=False):
+                return self.servers
+
+        agent, told = Agent(), set()
+        for servers, added in ((TWO, ["mq9"]), (TWO, []), (known(other=[]), ["mq1", "mq9"]), (known(other=[]), []), (TWO, [])):
+            agent.servers = servers
+            del self.warnings[:]
+            choose_known(agent, [mq.AmqpConnection("mq1"), mq.AmqpConnection("mq9")], None, False, told)
+            self.assertEqual(added, [warning.split("'")[1] for warning in self.warnings], (servers, self.warnings))
+
+    def test_a_uri_is_a_host_too_and_no_password_is_shown(self):
+        mq.connect("amqp://oper:hunter2@mq1//?heartbeat=5", exchange="satellite")
+        self.assertEqual({"mq1": "PENDING"}, mq.publish({}))
+        mq.connect("amqp://oper:hunter2@mq9//")
+        with self.assertRaises(ValueError) as raised:
+            mq.connect("oper:hunter2@mq1")
+        with self.assertRaisesRegex(TypeError, "a host is a string, not list"):
+            mq.connect(["mq1", "mq2"])
+        self.assertIn("'mq9'", self.warnings[0])
+        self.assertNotIn("hunter2", str(self.warnings) + str(raised.exception))
+
+    def test_a_port_that_no_server_has_is_named(self):
+        mq.connect("mq1", port=5671)
+        mq.publish({})
+        self.assertIn("the host 'mq1:5671'", self.warnings[0])
 
     def test_a_connection_alone_publishes_to_the_server_that_it_names(self):
         mq.AmqpConnection("mq2", exchange="satellite").produce({"n": 1})

@@ -34,7 +34,8 @@ class Command(WithAgent):
         lines = '{"a": "1"}\n\n{"b": "2"}\n{"a": "ü"}'.encode()
         code, err = self.run_command("-H", "amqp://mq1", "-T", "{a}", lines=lines)
         self.assertEqual(0, code)
-        self.assertIn("passed by, it has no value for the topic {a} (KeyError('a'", err)
+        self.assertIn("passed by: ", err)
+        self.assertIn("'a'", err)
         self.assertEqual(["1", "ü"], [key for _, key, _, _ in self.stored()])
         self.assertEqual((0, ""), self.run_command("-q", "-H", "amqp://mq1", "-T", "{a}", lines=b'{"b": 1}\n'))
         self.assertIn("stored for topic 3: {'mq1': PENDING}", self.run_command("-v", "info", "-H", "amqp://mq1", "-T", "{a}", lines=b'{"a": 3}')[1])
@@ -54,6 +55,22 @@ class Command(WithAgent):
         self.assertEqual(0, self.count())
         child = subprocess.run([sys.executable, "-m", "quickq.quickmq", "--version"], stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)))
         self.assertEqual("quickmq: quickq {}\n".format(quickq.__version__), child.stdout.decode())
+
+    def test_a_wrong_template_stores_and_reads_nothing(self):
+        for template in ("{a", "{a:d}{}", "{a:>9223372036854775800}"):
+            code, err = self.run_command("-H", "amqp://mq1", "-T", template, lines=b'{"a": 1}\n')
+            self.assertEqual((64, 0), (code, self.count()), err)
+            self.assertNotIn("Traceback", err)
+
+    def test_options_may_be_repeated(self):
+        self.assertEqual((0, ""), self.run_command("-H", "amqp://mq1", "-H", "amqp://mq2", "-m", "a=1", "-m", "b=2", "-D", "{}"))
+        self.assertEqual([(None, "", {"a": "1", "b": "2"}, "mq1 mq2")], self.stored())
+        self.assertEqual(65, self.run_command("-H", "amqp://mq1", "-D", "")[0])
+
+    def test_a_closed_standard_input_is_an_error(self):
+        child = subprocess.run(["sh", "-c", "exec \"$0\" -m quickq.quickmq -H amqp://mq1 <&-", sys.executable], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)))
+        self.assertEqual((74, True), (child.returncode, b"standard input is closed" in child.stderr), child.stderr)
 
     def test_fast_fail_is_1_without_a_connection_and_nothing_is_stored(self):
         arguments = ("--fast-fail", "-H", "amqp://mq1", "amqp://mq2", "-D", "{}")

@@ -52,6 +52,7 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("\"tls\": true", "tls: must be an object in braces, not true or false")]
     [InlineData("\"tls\": { \"key\": \"k\" }", "tls.key: there is no \"cert\" that it belongs to; give both")]
     [InlineData("\"tls\": { \"cerd\": \"k\" }", "tls.cerd: unknown setting; did you mean 'cert'?")]
+    [InlineData("\"exchanges\": \"satellite\"", "exchanges: must be a list of strings, such as [\"satellite\", \"himawari\"]")]
     [InlineData("\"colour\": 1", "colour: unknown setting; known here: exchange, exchanges, heartbeat, host, hosts, password, passwordFile, port, tls, unroutable, uri, user, vhost, window, windowBytes")]
     public void A_wrong_setting_of_a_server_is_told(string setting, string expected) =>
         Assert.Equal([$"servers.mq1.{expected}"], _folder.Mistakes($$"""{ "servers": { "mq1": { "host": "h", "exchange": "x", {{setting}} } } }"""));

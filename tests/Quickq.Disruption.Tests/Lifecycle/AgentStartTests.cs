@@ -68,9 +68,9 @@ public sealed class AgentStartTests : IDisposable
         (await new SpoolCommand(_spool).RunAsync("add", "-t", "a.b", "{}")).MustSucceed();
         _spool.Execute("PRAGMA user_version=99; UPDATE setting SET value='99' WHERE name IN ('format', 'oldestWriter')");
 
-        Assert.Equal(
-            (78, $"quickq-agent: the spool {_spool.Path} has format 99, this program knows format 1; install the Quickq version that made it, or a newer one"),
-            await RefusalAsync());
+        (int code, string says) = await RefusalAsync();
+        Assert.Equal(78, code);
+        Assert.StartsWith($"quickq-agent: the spool {_spool.Path} has format 99, this program knows format 2; install the Quickq version that made it, or a newer one. To go back: 'quickq-spool export'", says, StringComparison.Ordinal);
         Assert.Equal((99L, 1L), (_spool.Value<long>("PRAGMA user_version"), _spool.Value<long>("SELECT count(*) FROM message")));
         Assert.Equal(0, _spool.Value<long>("SELECT count(*) FROM server"));
     }

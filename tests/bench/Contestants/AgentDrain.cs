@@ -19,6 +19,7 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
         var drain = new AgentDrain(Configure(spool, targets, windowBytes: (long)DrainComparison.Window * bytes), environment);
         await drain.IntroduceServersAsync();
         drain.Fill(messages, bytes);
+        await FlushDiskAsync(); // else the kernel writes what the producer wrote while the agent drains
         using AgentProcess agent = drain.Start();
         Measurement measured = await drain.MeasureAsync(agent, messages / 10, messages);
         await agent.StopAsync();
@@ -46,6 +47,12 @@ internal sealed class AgentDrain(AgentConfiguration configuration, IReadOnlyDict
         string file = Path.Combine(folder, "quickq.json");
         configuration.WriteTo(file);
         return AgentProcess.Start(_spool, ["--config", file], environment);
+    }
+
+    private static async Task FlushDiskAsync()
+    {
+        using ChildProcess sync = ChildProcess.Start("sync", []);
+        await sync.WaitForExitAsync(Limit);
     }
 
     /// <summary>Lets the spool know its servers, so that what comes is theirs at once: to assign it afterwards is another thing.</summary>

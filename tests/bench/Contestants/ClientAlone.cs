@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Threading.RateLimiting;
 using Quickq.Testing;
 using RabbitMQ.Client;
 
@@ -116,17 +117,20 @@ internal static class ClientAlone
     private static async Task PublishTrackedAsync(string address, int messages, byte[] body, int window, Progress progress)
     {
         await using IConnection connection = await ConnectAsync(address);
-        await using IChannel channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, new ThrottlingRateLimiter(window)));
-        var inFlight = new Queue<Task>(window);
+        using var limiter = new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = window, QueueLimit = window });
+        await using IChannel channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, limiter));
+        var inFlight = new List<Task>(window);
         for (int i = 0; i < messages; i++)
         {
             if (inFlight.Count == window)
             {
-                await inFlight.Dequeue();
-                progress.Add(1);
+                // Half of it at a time: the other half keeps the broker busy meanwhile.
+                await Task.WhenAll(inFlight.Take(window / 2));
+                inFlight.RemoveRange(0, window / 2);
+                progress.Add(window / 2);
             }
 
-            inFlight.Enqueue(channel.BasicPublishAsync(Target.Exchange, Target.Topic, mandatory: true, Properties(), body).AsTask());
+            inFlight.Add(channel.BasicPublishAsync(Target.Exchange, Target.Topic, mandatory: true, Properties(), body).AsTask());
         }
 
         await Task.WhenAll(inFlight);

@@ -9,9 +9,14 @@ internal sealed class NodeSet : IAsyncDisposable
 
     public IReadOnlyList<RabbitNode> Nodes => _nodes;
 
-    public async Task<RabbitNode> AddAsync(string name, string? extraConfiguration = null)
+    public async Task<RabbitNode> AddAsync(string name, string? extraConfiguration = null, bool isUnrestricted = false)
     {
         var node = RabbitNode.Create(name, extraConfiguration);
+        if (isUnrestricted)
+        {
+            node.LetUseAllCores();
+        }
+
         _nodes.Add(node);
         await node.StartAsync();
         return node;
