@@ -97,8 +97,8 @@ internal sealed class AgentService(
             .WaitAsync(stopTaking);
         if (reading.Settings is not { } changed)
         {
-            // A mistake while editing must not stop deliveries: what ran goes on.
-            return Refuse(string.Join("; ", reading.Mistakes));
+            // A error while editing must not stop deliveries: what ran goes on.
+            return Refuse(string.Join("; ", reading.Errors));
         }
 
         if (!string.Equals(changed.Spool.Path, settings.Spool.Path, StringComparison.Ordinal))

@@ -8,8 +8,8 @@ using Quickq.SpoolCli.Streams;
 
 namespace Quickq.SpoolCli;
 
-/// <summary>Finds the verb, reads the command line, runs the verb, and turns what went wrong into one line and a code.</summary>
-/// <remarks>Only the verb that was typed is built: a producer pays for nothing else.</remarks>
+/// <summary>Finds the command, reads the command line, runs the command, and turns what went wrong into one line and a code.</summary>
+/// <remarks>Only the command that was typed is built: a producer pays for nothing else.</remarks>
 internal static class Program
 {
     private static readonly string[] VerbNames = ["add", "status", "list", "show", "wait", "retry", "hold", "release", "cancel", "replay", "pause", "resume", "purge", "export", "import", "check", "upgrade", "serve"];
@@ -40,7 +40,7 @@ internal static class Program
         }
         catch (BrokenPipeException)
         {
-            // 'list | head': the reader has what it wanted. Where ids would get lost, the verb itself says so.
+            // 'list | head': the reader has what it wanted. Where ids would get lost, the command itself says so.
             return (int)ExitCode.Done;
         }
         catch (IOException exception)
@@ -56,10 +56,10 @@ internal static class Program
         switch (args)
         {
             case []:
-                HelpText.WriteProgram(streams.Error, VerbNames.Select(name => CreateVerb(name)!));
+                HelpText.WriteProgram(streams.Error, VerbNames.Select(name => CreateCommand(name)!));
                 return ExitCode.WrongUse;
             case ["--help" or "-h" or "help"]:
-                HelpText.WriteProgram(streams.Output, VerbNames.Select(name => CreateVerb(name)!));
+                HelpText.WriteProgram(streams.Output, VerbNames.Select(name => CreateCommand(name)!));
                 return ExitCode.Done;
             case ["help", "--help" or "-h"]:
                 return Run(["--help"], streams);
@@ -75,53 +75,53 @@ internal static class Program
 
     private static ExitCode RunVerb(string name, ReadOnlySpan<string> typed, StandardStreams streams)
     {
-        var verb = CreateVerb(name) ?? throw Unknown(name);
-        if (!verb.IsService)
+        var command = CreateCommand(name) ?? throw Unknown(name);
+        if (!command.IsService)
         {
-            verb.Syntax.Options.Add(Options.Direct());
-            verb.Syntax.Options.Add(Options.Service());
+            command.Syntax.Options.Add(Options.Direct());
+            command.Syntax.Options.Add(Options.Service());
         }
 
         var help = Options.Help();
-        verb.Syntax.Options.Add(help);
-        if (ParsedArguments.Read(verb.Syntax, help, typed) is not { } arguments)
+        command.Syntax.Options.Add(help);
+        if (ParsedArguments.Read(command.Syntax, help, typed) is not { } arguments)
         {
-            HelpText.WriteVerb(streams.Output, verb);
+            HelpText.WriteCommand(streams.Output, command);
             return ExitCode.Done;
         }
 
-        return RunWhereItFits(verb, arguments, streams);
+        return RunWhereItFits(command, arguments, streams);
     }
 
     /// <summary>Opens the spool where it is the caller's own, else asks its service.</summary>
-    private static ExitCode RunWhereItFits(Subcommand verb, ParsedArguments typed, StandardStreams streams)
+    private static ExitCode RunWhereItFits(Subcommand command, ParsedArguments typed, StandardStreams streams)
     {
         if (streams.IsServed)
         {
             return typed.FirstOf(Options.SpoolName, Options.DirectName, Options.ServiceName, "--socket") is { } chosen
                 ? throw CommandException.WrongUse($"{chosen} does not go with a command that the spool service runs", "leave it out: the service has one spool")
-                : verb.Run(typed, streams);
+                : command.Run(typed, streams);
         }
 
-        if (verb.IsService || Locate(verb, typed) is not { IsDirect: false } service)
+        if (command.IsService || Locate(command, typed) is not { IsDirect: false } service)
         {
-            return verb.Run(typed, streams);
+            return command.Run(typed, streams);
         }
 
-        ExitCode RunThere() => RemoteCommand.Run(service, verb, typed, streams);
-        return verb.RunThroughService is { } run ? run(typed, new ServedSpool(service, RunThere), streams) : RunThere();
+        ExitCode RunThere() => RemoteCommand.Run(service, command, typed, streams);
+        return command.RunThroughService is { } run ? run(typed, new ServedSpool(service, RunThere), streams) : RunThere();
     }
 
-    private static SpoolLocation Locate(Subcommand verb, ParsedArguments typed)
+    private static SpoolLocation Locate(Subcommand command, ParsedArguments typed)
     {
         var (direct, service) = (typed.Has(Options.DirectName), typed.Has(Options.ServiceName));
         return direct && service
             ? throw CommandException.WrongUse($"both {Options.DirectName} and {Options.ServiceName} are given", "give one of them")
             : new SpoolLocator().Locate(
-                direct ? SpoolAccess.Direct : service ? SpoolAccess.Service : SpoolAccess.Automatic, typed.ValueOf(Options.SpoolName), verb.StoresMessages);
+                direct ? SpoolAccess.Direct : service ? SpoolAccess.Service : SpoolAccess.Automatic, typed.ValueOf(Options.SpoolName), command.StoresMessages);
     }
 
-    private static Subcommand? CreateVerb(string name) => name switch
+    private static Subcommand? CreateCommand(string name) => name switch
     {
         "add" => AddCommand.Create(),
         "status" => StatusCommand.Create(),

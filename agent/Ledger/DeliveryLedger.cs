@@ -280,7 +280,7 @@ internal sealed class DeliveryLedger : IDisposable
                 }
                 catch (Exception error) when (error is not SqliteException and not SpoolException)
                 {
-                    fault = error; // the asker's own mistake: it gets it back, and the ledger lives on
+                    fault = error; // the asker's own error: it gets it back, and the ledger lives on
                 }
             });
             if (written && fault is null)

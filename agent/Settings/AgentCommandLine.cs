@@ -9,7 +9,7 @@ using Quickq.Agent.Settings;
 namespace Quickq.Agent.Settings;
 
 /// <summary>
-/// The command line of quickq-agent. Parsing answers --help, --version, --check-config and every mistake itself: then
+/// The command line of quickq-agent. Parsing answers --help, --version, --check-config and every error itself: then
 /// <see cref="ExitCode"/> is set and nothing is left to do. Else <see cref="Settings"/> is there and the agent runs.
 /// </summary>
 internal sealed record AgentCommandLine
@@ -76,9 +76,9 @@ internal sealed record AgentCommandLine
     private AgentCommandLine WithSettings(bool onlyCheck, TextWriter output, TextWriter error)
     {
         var reading = SettingsFile.Read(ConfigPath);
-        foreach (var mistake in reading.Mistakes)
+        foreach (var invalid in reading.Errors)
         {
-            error.WriteLine(mistake);
+            error.WriteLine(invalid);
         }
 
         if (reading.Settings is not { } settings)

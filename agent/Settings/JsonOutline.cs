@@ -21,7 +21,7 @@ internal sealed class JsonOutline
     public JsonTokenType KindAt(string key) => _kinds.GetValueOrDefault(key);
 
     /// <summary>Reads the outline of a file, comments and trailing commas allowed.</summary>
-    public static JsonOutline Read(ReadOnlySpan<byte> json, string file, ConfigErrors mistakes)
+    public static JsonOutline Read(ReadOnlySpan<byte> json, string file, ConfigErrors errors)
     {
         var outline = new JsonOutline();
         try
@@ -31,51 +31,51 @@ internal sealed class JsonOutline
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject)
             {
-                mistakes.Add(file, "must contain a JSON object; see quickq.json(5)");
+                errors.Add(file, "must contain a JSON object; see quickq.json(5)");
                 return outline;
             }
 
-            outline.ReadObject(ref reader, key: "", mistakes);
+            outline.ReadObject(ref reader, key: "", errors);
             reader.Read();
         }
         catch (JsonException wrong)
         {
             var place = string.Create(CultureInfo.InvariantCulture, $"line {wrong.LineNumber + 1}, column {wrong.BytePositionInLine + 1}");
-            mistakes.Add(file, $"invalid JSON at {place}: {ReasonOf(WithoutPlace(wrong.Message))}");
+            errors.Add(file, $"invalid JSON at {place}: {ReasonOf(WithoutPlace(wrong.Message))}");
         }
 
         return outline;
     }
 
-    private void ReadObject(ref Utf8JsonReader reader, string key, ConfigErrors mistakes)
+    private void ReadObject(ref Utf8JsonReader reader, string key, ConfigErrors errors)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = TextOf(ref reader, key, mistakes);
+            var name = TextOf(ref reader, key, errors);
             var path = key.Length == 0 ? name : $"{key}:{name}";
             reader.Read();
             if (name.Contains(':', StringComparison.Ordinal))
             {
-                mistakes.Add(name.Contains('@', StringComparison.Ordinal) ? $"{key.Replace(':', '.')}: a name (not shown: it may hold a password)" : path.Replace(':', '.'), "the name of a setting cannot hold a colon; take another name");
+                errors.Add(name.Contains('@', StringComparison.Ordinal) ? $"{key.Replace(':', '.')}: a name (not shown: it may hold a password)" : path.Replace(':', '.'), "the name of a setting cannot hold a colon; take another name");
             }
             else if (!_kinds.TryAdd(path, reader.TokenType))
             {
-                mistakes.Add(path.Replace(':', '.'), "duplicate setting (names are case-insensitive)");
+                errors.Add(path.Replace(':', '.'), "duplicate setting (names are case-insensitive)");
             }
 
-            ReadValue(ref reader, path, mistakes);
+            ReadValue(ref reader, path, errors);
         }
     }
 
-    private void ReadValue(ref Utf8JsonReader reader, string key, ConfigErrors mistakes)
+    private void ReadValue(ref Utf8JsonReader reader, string key, ConfigErrors errors)
     {
         if (reader.TokenType == JsonTokenType.String)
         {
-            TextOf(ref reader, key, mistakes);
+            TextOf(ref reader, key, errors);
         }
         else if (reader.TokenType == JsonTokenType.StartObject)
         {
-            ReadObject(ref reader, key, mistakes);
+            ReadObject(ref reader, key, errors);
         }
         else if (reader.TokenType == JsonTokenType.StartArray)
         {
@@ -83,13 +83,13 @@ internal sealed class JsonOutline
             {
                 var path = string.Create(CultureInfo.InvariantCulture, $"{key}:{i}");
                 _kinds[path] = reader.TokenType;
-                ReadValue(ref reader, path, mistakes);
+                ReadValue(ref reader, path, errors);
             }
         }
     }
 
-    /// <summary>What the token says; a mistake, and empty, when it is no text at all.</summary>
-    private static string TextOf(ref Utf8JsonReader reader, string key, ConfigErrors mistakes)
+    /// <summary>What the token says; an error, and empty, when it is no text at all.</summary>
+    private static string TextOf(ref Utf8JsonReader reader, string key, ConfigErrors errors)
     {
         try
         {
@@ -97,7 +97,7 @@ internal sealed class JsonOutline
         }
         catch (InvalidOperationException)
         {
-            mistakes.Add(key.Length == 0 ? "the file" : key.Replace(':', '.'), "contains an unpaired surrogate (\\ud800 to \\udfff) and cannot be encoded as UTF-8");
+            errors.Add(key.Length == 0 ? "the file" : key.Replace(':', '.'), "contains an unpaired surrogate (\\ud800 to \\udfff) and cannot be encoded as UTF-8");
             return "";
         }
     }

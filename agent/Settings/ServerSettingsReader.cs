@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Quickq.Agent.Settings;
 
-/// <summary>Reads the settings of one server and notes every mistake in them.</summary>
+/// <summary>Reads the settings of one server and notes every error in them.</summary>
 internal sealed partial class ServerSettingsReader(SettingsSection section, SettingsPath place, List<string> notes)
 {
     private const string PasswordAdvice = "give \"password\", or \"passwordFile\" with the path of a file that holds it";
@@ -18,7 +18,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var user = Either("user", address?.User, "user is also set in the URI; set it in one place");
         if (user?.Length == 0)
         {
-            section.Mistake("user", "is empty; name the user");
+            section.Error("user", "is empty; name the user");
         }
 
         var settings = new ServerSettings
@@ -50,12 +50,12 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         BrokerUri? address = null;
         if (section.Text("uri") is { } text && !BrokerUri.TryParse(text, out address, out var whatIsWrong))
         {
-            section.Mistake("uri", whatIsWrong);
+            section.Error("uri", whatIsWrong);
         }
 
-        foreach (var mistake in address?.Parameters.Mistakes ?? [])
+        foreach (var error in address?.Parameters.Errors ?? [])
         {
-            section.Mistake("uri", mistake);
+            section.Error("uri", error);
         }
 
         notes.AddRange((address?.Parameters.Notes ?? []).Select(note => $"{section.Path}.uri: {note}"));
@@ -67,11 +67,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var heartbeat = section.Time("heartbeat", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
         if (inUri is not null && section.Has("heartbeat"))
         {
-            section.Mistake("heartbeat", "heartbeat is also set in the URI; set it in one place");
+            section.Error("heartbeat", "heartbeat is also set in the URI; set it in one place");
         }
         else if (heartbeat.Ticks % TimeSpan.TicksPerSecond != 0)
         {
-            section.Mistake("heartbeat", "AMQP counts heartbeats in whole seconds; take a whole number of them");
+            section.Error("heartbeat", "AMQP counts heartbeats in whole seconds; take a whole number of them");
         }
 
         return inUri ?? heartbeat;
@@ -84,7 +84,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         {
             foreach (var other in places.Where(section.Has))
             {
-                section.Mistake(other, "it is also set in the URI; keep either \"uri\" or \"host\", \"hosts\" and \"port\"");
+                section.Error(other, "it is also set in the URI; keep either \"uri\" or \"host\", \"hosts\" and \"port\"");
             }
 
             return address is null ? [] : [address.Host];
@@ -95,16 +95,16 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var many = section.Texts("hosts");
         if (section.Has("host") && section.Has("hosts"))
         {
-            section.Mistake("hosts", "\"host\" is set too; keep one of them");
+            section.Error("hosts", "\"host\" is set too; keep one of them");
         }
         else if (!section.Has("host") && !section.Has("hosts"))
         {
-            section.Mistake("host", "missing; say where the server is: \"host\", \"hosts\" or \"uri\"");
+            section.Error("host", "missing; say where the server is: \"host\", \"hosts\" or \"uri\"");
         }
 
         if (one is not null && !HostAndPort.IsHost(one))
         {
-            section.Mistake("host", one.Contains(':', StringComparison.Ordinal)
+            section.Error("host", one.Contains(':', StringComparison.Ordinal)
                 ? $"{SettingsSection.Quote(one)} is not a host name; write the port as \"port\""
                 : $"{SettingsSection.Quote(one)} is not a host name or address");
             return [];
@@ -120,11 +120,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         {
             if (!HostAndPort.TryParse(text, port, out var host))
             {
-                section.Mistake("hosts", $"{SettingsSection.Quote(text)} is not a host; write name, name:port, address or [address]:port");
+                section.Error("hosts", $"{SettingsSection.Quote(text)} is not a host; write name, name:port, address or [address]:port");
             }
             else if (hosts.Contains(host))
             {
-                section.Mistake("hosts", $"{SettingsSection.Quote(text)} is listed twice");
+                section.Error("hosts", $"{SettingsSection.Quote(text)} is listed twice");
             }
             else
             {
@@ -134,7 +134,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
 
         if (texts is { Count: 0 })
         {
-            section.Mistake("hosts", "is empty; name at least one host");
+            section.Error("hosts", "is empty; name at least one host");
         }
 
         return hosts;
@@ -147,19 +147,19 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var (hasText, hasFile) = (section.Has("password"), section.Has("passwordFile"));
         if (hasText && hasFile)
         {
-            section.Mistake("passwordFile", "\"password\" is set too; keep one of them");
+            section.Error("passwordFile", "\"password\" is set too; keep one of them");
         }
         else if (inUri is not null && (hasText || hasFile))
         {
-            section.Mistake(hasText ? "password" : "passwordFile", "the password is also set in the URI; set it in one place");
+            section.Error(hasText ? "password" : "passwordFile", "the password is also set in the URI; set it in one place");
         }
         else if (given?.Length == 0)
         {
-            section.Mistake("password", $"is empty; {PasswordAdvice}");
+            section.Error("password", $"is empty; {PasswordAdvice}");
         }
         else if (inUri is null && !hasText && !hasFile && user is { Length: > 0 } and not "guest")
         {
-            section.Mistake("password", $"missing for user '{user}'; {PasswordAdvice}");
+            section.Error("password", $"missing for user '{user}'; {PasswordAdvice}");
         }
 
         var text = given ?? inUri?.Reveal();
@@ -170,10 +170,10 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
     {
         if (file.Length == 0)
         {
-            section.Mistake("passwordFile", "is empty; give the path of a file");
+            section.Error("passwordFile", "is empty; give the path of a file");
         }
 
-        // Not a mistake: the file may come, or change, while the agent runs.
+        // Not an error: the file may come, or change, while the agent runs.
         var source = PasswordSource.InFile(place.FileOf(file));
         try
         {
@@ -193,11 +193,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var exchange = section.Text("exchange");
         if (!section.Has("exchange"))
         {
-            section.Mistake("exchange", "missing; name the exchange that messages go to, \"\" for the AMQP default exchange");
+            section.Error("exchange", "missing; name the exchange that messages go to, \"\" for the AMQP default exchange");
         }
         else if (exchange is not null && Encoding.UTF8.GetByteCount(exchange) > 255)
         {
-            section.Mistake("exchange", "is longer than the 255 bytes that AMQP allows");
+            section.Error("exchange", "is longer than the 255 bytes that AMQP allows");
         }
 
         return exchange ?? "";
@@ -208,12 +208,12 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var exchanges = section.Texts("exchanges", takesOne: false);
         if (exchanges is { Count: 0 })
         {
-            section.Mistake("exchanges", "is empty; name the exchanges whose messages this server gets, or leave it out for all");
+            section.Error("exchanges", "is empty; name the exchanges whose messages this server gets, or leave it out for all");
         }
 
         foreach (var exchange in exchanges?.Where(name => Encoding.UTF8.GetByteCount(name) > 255) ?? [])
         {
-            section.Mistake("exchanges", $"{SettingsSection.Quote(exchange)} is longer than the 255 bytes that AMQP allows");
+            section.Error("exchanges", $"{SettingsSection.Quote(exchange)} is longer than the 255 bytes that AMQP allows");
         }
 
         return [.. (exchanges ?? []).Distinct(StringComparer.Ordinal)];
@@ -229,7 +229,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             case "PARK": return Unroutable.Park;
             case "IGNORE": return Unroutable.Ignore;
             default:
-                section.Mistake("unroutable", "must be one of: accept, retry, park, ignore");
+                section.Error("unroutable", "must be one of: accept, retry, park, ignore");
                 return Unroutable.Accept;
         }
     }
@@ -244,7 +244,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
 
         if (address is { Tls: false })
         {
-            section.Mistake("tls", "the uri begins with amqp://, which is not encrypted; write amqps://");
+            section.Error("tls", "the uri begins with amqp://, which is not encrypted; write amqps://");
         }
 
         var inUri = address?.Parameters ?? UriParameters.None;
@@ -255,11 +255,11 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
             const string NoCertificate = "there is no \"cert\" that it belongs to; give both";
             if (given?.Has("key") == true)
             {
-                given.Mistake("key", NoCertificate);
+                given.Error("key", NoCertificate);
             }
             else
             {
-                section.Mistake("uri", $"the parameter keyfile: {NoCertificate}");
+                section.Error("uri", $"the parameter keyfile: {NoCertificate}");
             }
         }
 
@@ -293,12 +293,12 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var text = tls?.Text(name);
         if (inUri is not null && tls?.Has(name) == true)
         {
-            tls.Mistake(name, $"the URI has the parameter {parameter} too; set it in one place");
+            tls.Error(name, $"the URI has the parameter {parameter} too; set it in one place");
         }
 
         if (text?.Length == 0)
         {
-            tls!.Mistake(name, "is empty; give the path of a PEM file");
+            tls!.Error(name, "is empty; give the path of a PEM file");
             return null;
         }
 
@@ -321,7 +321,7 @@ internal sealed partial class ServerSettingsReader(SettingsSection section, Sett
         var given = section.Text(name);
         if (given is not null && inUri is not null)
         {
-            section.Mistake(name, whatIsWrong);
+            section.Error(name, whatIsWrong);
         }
 
         return given ?? inUri;

@@ -8,7 +8,7 @@ namespace Quickq.Agent.Settings;
 
 /// <summary>
 /// Reads <c>quickq.json</c> and the environment variables that override it (<c>QUICKQ__servers__mq1__password</c>).
-/// Either settings come back or every mistake at once; a password is in neither the mistakes nor the notes.
+/// Either settings come back or every error at once; a password is in neither the errors nor the notes.
 /// </summary>
 internal static class SettingsFile
 {
@@ -24,35 +24,35 @@ internal static class SettingsFile
         Read(path, Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .ToDictionary(variable => (string)variable.Key, variable => variable.Value as string ?? "", StringComparer.Ordinal));
 
-    /// <summary>Whatever the file holds, this ends with settings or with mistakes.</summary>
+    /// <summary>Whatever the file holds, this ends with settings or with errors.</summary>
     public static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment)
     {
-        var mistakes = new ConfigErrors();
+        var errors = new ConfigErrors();
         path = Path.GetFullPath(path);
         try
         {
-            return Read(path, environment, mistakes);
+            return Read(path, environment, errors);
         }
         catch (Exception unforeseen)
         {
             // Its message may hold what stands in the file.
-            mistakes.Add(path, $"cannot be read: an internal fault ({unforeseen.GetType().Name}); please report it, with the file but without its passwords");
-            return new SettingsReading(Settings: null, mistakes.Lines);
+            errors.Add(path, $"cannot be read: an internal fault ({unforeseen.GetType().Name}); please report it, with the file but without its passwords");
+            return new SettingsReading(Settings: null, errors.Lines);
         }
     }
 
-    private static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment, ConfigErrors mistakes)
+    private static SettingsReading Read(string path, IReadOnlyDictionary<string, string> environment, ConfigErrors errors)
     {
-        var json = ReadBytes(path, mistakes);
+        var json = ReadBytes(path, errors);
         if (json is null)
         {
-            return new SettingsReading(Settings: null, mistakes.Lines) { IsForbidden = mistakes.IsForbidden };
+            return new SettingsReading(Settings: null, errors.Lines) { IsForbidden = errors.IsForbidden };
         }
 
-        var outline = JsonOutline.Read(json, path, mistakes);
-        if (mistakes.Lines.Count > 0)
+        var outline = JsonOutline.Read(json, path, errors);
+        if (errors.Lines.Count > 0)
         {
-            return new SettingsReading(Settings: null, mistakes.Lines);
+            return new SettingsReading(Settings: null, errors.Lines);
         }
 
         var overrides = environment.Where(variable => variable.Key.StartsWith(VariablePrefix, StringComparison.OrdinalIgnoreCase))
@@ -64,9 +64,9 @@ internal static class SettingsFile
         var origin = new SettingSource(outline, overrides.ToDictionary(variable => variable.Key, variable => variable.Variable, StringComparer.OrdinalIgnoreCase));
 
         var place = new SettingsPath(Path.GetDirectoryName(path)!, environment.GetValueOrDefault("CREDENTIALS_DIRECTORY"));
-        var settings = ReadTop(new SettingsSection(values, path: "", origin, mistakes), place);
+        var settings = ReadTop(new SettingsSection(values, path: "", origin, errors), place);
         settings = settings with { Notes = [.. settings.Notes, .. PermissionNotes(path, settings)] };
-        return new SettingsReading(mistakes.Lines.Count == 0 ? settings : null, mistakes.Lines);
+        return new SettingsReading(errors.Lines.Count == 0 ? settings : null, errors.Lines);
     }
 
     private static AgentSettings ReadTop(SettingsSection top, SettingsPath place)
@@ -78,7 +78,7 @@ internal static class SettingsFile
         var level = LogLevel.Information;
         if (top.Text("logLevel") is { } text && !Verbosity.TryParse(text, out level))
         {
-            top.Mistake("logLevel", $"must be {Verbosity.Names}, not '{text}'");
+            top.Error("logLevel", $"must be {Verbosity.Names}, not '{text}'");
         }
 
         top.NoteUnknown();
@@ -96,7 +96,7 @@ internal static class SettingsFile
         var path = section.Text("path");
         if (path?.Length == 0)
         {
-            section.Mistake("path", $"is empty; give the path of the spool, or leave it out for {defaults.Path}");
+            section.Error("path", $"is empty; give the path of the spool, or leave it out for {defaults.Path}");
         }
 
         const long least = 1L << 20;
@@ -110,7 +110,7 @@ internal static class SettingsFile
         };
         if (settings.MaxMessageSizeBytes > settings.MaxSizeBytes)
         {
-            section.Mistake("maxMessageSize", $"is larger than maxSize ({ByteSize.Format(settings.MaxSizeBytes)}); no such message would ever fit");
+            section.Error("maxMessageSize", $"is larger than maxSize ({ByteSize.Format(settings.MaxSizeBytes)}); no such message would ever fit");
         }
 
         section.NoteUnknown();
@@ -124,7 +124,7 @@ internal static class SettingsFile
         {
             if (!ServerSettingsReader.IsName(name))
             {
-                section!.Mistake(name, "is not a name for a server; take 1 to 64 of the characters A-Z a-z 0-9 . _ -");
+                section!.Error(name, "is not a name for a server; take 1 to 64 of the characters A-Z a-z 0-9 . _ -");
             }
             else if (section!.Section(name) is { } server && new ServerSettingsReader(server, place, notes).Read(name) is { } settings)
             {
@@ -147,7 +147,7 @@ internal static class SettingsFile
         {
             if (!HostAndPort.TryParse(listen, defaultPort: 0, out var parsed) || parsed.Port == 0)
             {
-                section.Mistake("listen", $"{SettingsSection.Quote(listen)} is not address:port; write for example 127.0.0.1:9672");
+                section.Error("listen", $"{SettingsSection.Quote(listen)} is not address:port; write for example 127.0.0.1:9672");
             }
 
             notes.Add("http.listen: this version has no HTTP interface yet; the setting does nothing");
@@ -164,7 +164,7 @@ internal static class SettingsFile
         }
     }
 
-    private static byte[]? ReadBytes(string path, ConfigErrors mistakes)
+    private static byte[]? ReadBytes(string path, ConfigErrors errors)
     {
         try
         {
@@ -172,16 +172,16 @@ internal static class SettingsFile
         }
         catch (FileNotFoundException)
         {
-            mistakes.Add(path, "there is no such file; name another with --config");
+            errors.Add(path, "there is no such file; name another with --config");
         }
         catch (UnauthorizedAccessException)
         {
-            mistakes.IsForbidden = true;
-            mistakes.Add(path, "permission denied; run as root, or as a member of its group");
+            errors.IsForbidden = true;
+            errors.Add(path, "permission denied; run as root, or as a member of its group");
         }
         catch (IOException broken)
         {
-            mistakes.Add(path, $"cannot be read: {broken.Message}");
+            errors.Add(path, $"cannot be read: {broken.Message}");
         }
 
         return null;

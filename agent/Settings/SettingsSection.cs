@@ -7,24 +7,24 @@ namespace Quickq.Agent.Settings;
 
 /// <summary>
 /// One object of the configuration while it is read. Each question names a setting and says what is right for it; a wrong
-/// value is noted and the default returned, so that reading goes on to the next mistake. What was never asked for is unknown.
+/// value is noted and the default returned, so that reading goes on to the next error. What was never asked for is unknown.
 /// </summary>
 internal sealed class SettingsSection
 {
     private readonly SettingSource _origin;
-    private readonly ConfigErrors _mistakes;
+    private readonly ConfigErrors _errors;
     private readonly Dictionary<string, IConfigurationSection> _given;
     private readonly List<string> _known = [];
 
-    public SettingsSection(IConfiguration values, string path, SettingSource origin, ConfigErrors mistakes)
+    public SettingsSection(IConfiguration values, string path, SettingSource origin, ConfigErrors errors)
     {
         Path = path;
         _origin = origin;
-        _mistakes = mistakes;
+        _errors = errors;
         _given = values.GetChildren().ToDictionary(child => child.Key, StringComparer.OrdinalIgnoreCase);
     }
 
-    /// <summary>With dots, as mistakes name it; empty at the top.</summary>
+    /// <summary>With dots, as errors name it; empty at the top.</summary>
     public string Path { get; }
 
     /// <summary>A wrong value, to be shown; not one that may hold a password, such as an address in the wrong place.</summary>
@@ -34,8 +34,8 @@ internal sealed class SettingsSection
 
     public bool Has(string name) => Known(name) is not null;
 
-    public void Mistake(string name, string whatIsWrong) =>
-        _mistakes.Add(PathOf(name), whatIsWrong + (_given.TryGetValue(name, out var given) ? _origin.Suffix(given.Path) : ""));
+    public void Error(string name, string whatIsWrong) =>
+        _errors.Add(PathOf(name), whatIsWrong + (_given.TryGetValue(name, out var given) ? _origin.Suffix(given.Path) : ""));
 
     /// <summary>A text, or null when it is not given.</summary>
     public string? Text(string name)
@@ -57,7 +57,7 @@ internal sealed class SettingsSection
             return number;
         }
 
-        Mistake(name, string.Create(CultureInfo.InvariantCulture, $"{Quote(given.Value)} is not a whole number from {least} to {most}"));
+        Error(name, string.Create(CultureInfo.InvariantCulture, $"{Quote(given.Value)} is not a whole number from {least} to {most}"));
         return otherwise;
     }
 
@@ -71,7 +71,7 @@ internal sealed class SettingsSection
 
         if (!ByteSize.TryParse(given.Value, out var bytes))
         {
-            Mistake(name, $"{Quote(given.Value)} is not a size; write for example {ByteSize.Examples}");
+            Error(name, $"{Quote(given.Value)} is not a size; write for example {ByteSize.Examples}");
             return null;
         }
 
@@ -80,7 +80,7 @@ internal sealed class SettingsSection
             return bytes;
         }
 
-        Mistake(name, $"{Quote(given.Value)} is out of range; take {ByteSize.Format(least)} to {ByteSize.Format(most)}");
+        Error(name, $"{Quote(given.Value)} is out of range; take {ByteSize.Format(least)} to {ByteSize.Format(most)}");
         return null;
     }
 
@@ -94,7 +94,7 @@ internal sealed class SettingsSection
 
         if (!Duration.TryParse(given.Value, out var time))
         {
-            Mistake(name, $"{Quote(given.Value)} is not a duration; write for example {Duration.Examples}");
+            Error(name, $"{Quote(given.Value)} is not a duration; write for example {Duration.Examples}");
             return otherwise;
         }
 
@@ -103,7 +103,7 @@ internal sealed class SettingsSection
             return time;
         }
 
-        Mistake(name, $"{Quote(given.Value)} is out of range; take {Duration.Format(least)} to {Duration.Format(most)}");
+        Error(name, $"{Quote(given.Value)} is out of range; take {Duration.Format(least)} to {Duration.Format(most)}");
         return otherwise;
     }
 
@@ -121,7 +121,7 @@ internal sealed class SettingsSection
         {
             if (!takesOne && _origin.KindOf(given) != JsonTokenType.StartArray)
             {
-                Mistake(name, "must be a list of strings, such as [\"satellite\", \"himawari\"]");
+                Error(name, "must be a list of strings, such as [\"satellite\", \"himawari\"]");
                 return null;
             }
 
@@ -133,7 +133,7 @@ internal sealed class SettingsSection
             return items.ConvertAll(item => item.Value ?? "");
         }
 
-        Mistake(name, "must be a list of strings, such as [\"one\", \"two:5673\"]");
+        Error(name, "must be a list of strings, such as [\"one\", \"two:5673\"]");
         return null;
     }
 
@@ -148,10 +148,10 @@ internal sealed class SettingsSection
 
         if (_origin.KindOf(given) is JsonTokenType.StartObject)
         {
-            return new SettingsSection(given, PathOf(name), _origin, _mistakes);
+            return new SettingsSection(given, PathOf(name), _origin, _errors);
         }
 
-        Mistake(name, $"must be an object in braces, not {Words(_origin.KindOf(given))}");
+        Error(name, $"must be an object in braces, not {Words(_origin.KindOf(given))}");
         return null;
     }
 
@@ -161,7 +161,7 @@ internal sealed class SettingsSection
         foreach (var name in _given.Keys.Where(name => !_known.Contains(name, StringComparer.OrdinalIgnoreCase)))
         {
             var nearest = Spelling.Nearest(name, _known);
-            Mistake(name, nearest is null
+            Error(name, nearest is null
                 ? $"unknown setting; known here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}"
                 : $"unknown setting; did you mean '{nearest}'?");
         }
@@ -185,7 +185,7 @@ internal sealed class SettingsSection
             return true;
         }
 
-        Mistake(name, $"must be {expected}, not {Words(kind)}");
+        Error(name, $"must be {expected}, not {Words(kind)}");
         return false;
     }
 

@@ -4,7 +4,7 @@ namespace Quickq.Agent.Settings;
 
 /// <summary>
 /// What stands behind the <c>?</c> of an AMQP URI, by the names that RabbitMQ's page on URI query parameters has. What the agent has a
-/// setting for is used, what does nothing here is noted, and what is unknown or would weaken the connection is a mistake.
+/// setting for is used, what does nothing here is noted, and what is unknown or would weaken the connection is an error.
 /// </summary>
 /// <remarks>No value is ever repeated: one of them may be a password.</remarks>
 internal sealed class UriParameters
@@ -17,7 +17,7 @@ internal sealed class UriParameters
         "password", "server_name_indication", "verify",
     ];
 
-    private readonly List<string> _mistakes = [];
+    private readonly List<string> _errors = [];
     private readonly List<string> _notes = [];
     private readonly Dictionary<string, string> _files = new(StringComparer.Ordinal);
 
@@ -39,7 +39,7 @@ internal sealed class UriParameters
     /// <summary><c>keyfile</c>, its key.</summary>
     public string? KeyFile => _files.GetValueOrDefault("keyfile");
 
-    public IReadOnlyList<string> Mistakes => _mistakes;
+    public IReadOnlyList<string> Errors => _errors;
 
     /// <summary>What does nothing here, each with the reason.</summary>
     public IReadOnlyList<string> Notes => _notes;
@@ -59,13 +59,13 @@ internal sealed class UriParameters
                 : (Uri.UnescapeDataString(parameter), "");
             if (!Names.Contains(name, StringComparer.Ordinal))
             {
-                read._mistakes.Add(Spelling.Nearest(name, Names) is { } nearest
+                read._errors.Add(Spelling.Nearest(name, Names) is { } nearest
                     ? $"unknown parameter '{name}'; did you mean '{nearest}'?"
                     : $"unknown parameter '{name}'; known: {string.Join(", ", Names)}. A ? in user, password or vhost is written %3F");
             }
             else if (!seen.Add(name) && name is not "auth_mechanism")
             {
-                read._mistakes.Add($"the parameter {name} is given twice; keep one");
+                read._errors.Add($"the parameter {name} is given twice; keep one");
             }
             else
             {
@@ -84,28 +84,28 @@ internal sealed class UriParameters
                 Heartbeat = TimeSpan.FromSeconds(seconds);
                 break;
             case "heartbeat":
-                _mistakes.Add("the parameter heartbeat must be a whole number of seconds from 1 to 3600; without heartbeats a dead link is not noticed");
+                _errors.Add("the parameter heartbeat must be a whole number of seconds from 1 to 3600; without heartbeats a dead link is not noticed");
                 break;
             case "cacertfile" or "certfile" or "keyfile" or "verify" or "server_name_indication" or "depth" or "fail_if_no_peer_cert" or "password" when !isEncrypted:
-                _mistakes.Add($"the parameter {name} is for TLS, and the uri begins with amqp://; write amqps://");
+                _errors.Add($"the parameter {name} is for TLS, and the uri begins with amqp://; write amqps://");
                 break;
             case "cacertfile" or "certfile" or "keyfile" when value.Length == 0:
-                _mistakes.Add($"the parameter {name} is empty; give the path of a PEM file");
+                _errors.Add($"the parameter {name} is empty; give the path of a PEM file");
                 break;
             case "cacertfile" or "certfile" or "keyfile":
                 _files[name] = value;
                 break;
             case "verify" when value is not "verify_peer":
-                _mistakes.Add("the parameter verify must be verify_peer: the agent always checks the server's certificate. Name its authority by cacertfile");
+                _errors.Add("the parameter verify must be verify_peer: the agent always checks the server's certificate. Name its authority by cacertfile");
                 break;
             case "server_name_indication" when !value.Equals(host, StringComparison.OrdinalIgnoreCase):
-                _mistakes.Add("the parameter server_name_indication must be the host of the uri: the agent always checks the certificate for that name");
+                _errors.Add("the parameter server_name_indication must be the host of the uri: the agent always checks the certificate for that name");
                 break;
             case "password":
-                _mistakes.Add("the parameter password (of a key file) is not supported; give a key file without a password");
+                _errors.Add("the parameter password (of a key file) is not supported; give a key file without a password");
                 break;
             case "auth_mechanism" when value.Equals("external", StringComparison.OrdinalIgnoreCase):
-                _mistakes.Add($"auth_mechanism=external is not supported: {Plain}");
+                _errors.Add($"auth_mechanism=external is not supported: {Plain}");
                 break;
             case "auth_mechanism" when !value.Equals("plain", StringComparison.OrdinalIgnoreCase):
                 _notes.Add($"the parameter auth_mechanism does nothing here: {Plain}");

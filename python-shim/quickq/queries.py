@@ -63,7 +63,7 @@ def states_of(message: "Dict[str, Any]") -> "Dict[str, str]":
 
 
 def merged(states: "Sequence[Dict[str, str]]") -> "Dict[str, str]":
-    """Of several messages: at each server the state that matters most to whoever published them.
+    """Of several messages: at each server the state that matters most to the script that published them.
 
     >>> merged([{"mq1": "DELIVERED", "mq2": "DELIVERED"}, {"mq1": "PENDING"}])
     {'mq1': 'PENDING', 'mq2': 'DELIVERED'}

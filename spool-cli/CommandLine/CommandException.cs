@@ -1,6 +1,6 @@
 namespace Quickq.SpoolCli.CommandLine;
 
-/// <summary>A verb cannot go on: the exit code, one clear line, and what to do about it.</summary>
+/// <summary>A command cannot go on: the exit code, one clear line, and what to do about it.</summary>
 internal sealed class CommandException : Exception
 {
     public CommandException(ExitCode code, string message, string? hint = null)

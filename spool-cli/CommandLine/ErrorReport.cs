@@ -2,7 +2,7 @@ using Quickq.Spool;
 
 namespace Quickq.SpoolCli.CommandLine;
 
-/// <summary>Turns whatever ended a verb into one line for a person and a code for a script.</summary>
+/// <summary>Turns whatever ended a command into one line for a person and a code for a script.</summary>
 internal static class ErrorReport
 {
     public static ExitCode Print(CommandException exception, TextWriter error) =>

@@ -3,7 +3,7 @@ using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Commands;
 
-/// <summary>The options by which <c>list</c> and the operator's verbs choose messages.</summary>
+/// <summary>The options by which <c>list</c> and the operator's commands choose messages.</summary>
 /// <param name="usualLimit">How many when <c>--limit</c> is not given: "100", "all".</param>
 internal sealed class FilterOptions(string usualLimit)
 {

@@ -20,7 +20,7 @@ internal static class MessageIds
     }
 
     /// <summary>At least one id, as typed.</summary>
-    public static IReadOnlyList<string> Required(IReadOnlyList<string> typed, string verb) => typed is { Count: > 0 }
+    public static IReadOnlyList<string> Required(IReadOnlyList<string> typed, string command) => typed is { Count: > 0 }
         ? typed
-        : throw CommandException.WrongUse($"{verb} needs an ID", $"quickq-spool {verb} ID; 'quickq-spool list' shows them");
+        : throw CommandException.WrongUse($"{command} needs an ID", $"quickq-spool {command} ID; 'quickq-spool list' shows them");
 }

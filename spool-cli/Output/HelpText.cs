@@ -2,10 +2,10 @@ using Quickq.SpoolCli.CommandLine;
 
 namespace Quickq.SpoolCli.Output;
 
-/// <summary>The <c>--help</c> of the program and of each verb.</summary>
+/// <summary>The <c>--help</c> of the program and of each command.</summary>
 internal static class HelpText
 {
-    public static void WriteProgram(TextWriter output, IEnumerable<Subcommand> verbs)
+    public static void WriteProgram(TextWriter output, IEnumerable<Subcommand> commands)
     {
         output.Write(
             """
@@ -16,9 +16,9 @@ internal static class HelpText
             Commands:
 
             """);
-        foreach (var verb in verbs)
+        foreach (var command in commands)
         {
-            output.Write($"  {verb.Syntax.Name,-8}  {verb.Syntax.Description}\n");
+            output.Write($"  {command.Syntax.Name,-8}  {command.Syntax.Description}\n");
         }
 
         output.Write(
@@ -42,9 +42,9 @@ internal static class HelpText
             """);
     }
 
-    public static void WriteVerb(TextWriter output, Subcommand verb)
+    public static void WriteCommand(TextWriter output, Subcommand command)
     {
-        var syntax = verb.Syntax;
+        var syntax = command.Syntax;
         output.Write($"quickq-spool {syntax.Name}: {syntax.Description}\n\nUsage: quickq-spool {syntax.Name} [options]");
         if (syntax.Arguments is { } arguments)
         {
@@ -59,7 +59,7 @@ internal static class HelpText
             output.Write($"  {left.PadRight(width)}  {description}\n");
         }
 
-        output.Write($"\n{verb.Details}\n");
+        output.Write($"\n{command.Details}\n");
     }
 
     private static string Left(Option option)

@@ -21,11 +21,11 @@ internal static class RemoteCommand
 
     private static readonly TimeSpan GreetingLimit = TimeSpan.FromSeconds(40);
 
-    public static ExitCode Run(SpoolLocation service, Subcommand verb, ParsedArguments typed, StandardStreams streams)
+    public static ExitCode Run(SpoolLocation service, Subcommand command, ParsedArguments typed, StandardStreams streams)
     {
         string? file = typed.ValueOf(FileOption);
-        Descriptor? input = verb.StoresMessages ? PayloadInput.Open(file, streams)
-            : streams.InputIsTerminal && verb.Syntax.Options.Any(option => option.Name is YesOption) && !typed.Has(YesOption) ? streams.Input
+        Descriptor? input = command.StoresMessages ? PayloadInput.Open(file, streams)
+            : streams.InputIsTerminal && command.Syntax.Options.Any(option => option.Name is YesOption) && !typed.Has(YesOption) ? streams.Input
             : null;
         string[] arguments = typed.Without(file is null ? OwnOptions : [.. OwnOptions, FileOption]);
         using var stop = new StopSignal();
@@ -51,7 +51,7 @@ internal static class RemoteCommand
         catch (ServiceLostException lost)
         {
             throw new CommandException(
-                ExitCode.TryLater, $"{verb.Syntax.Name}: {lost.Message}; the command may have been carried out in part", "run it again");
+                ExitCode.TryLater, $"{command.Syntax.Name}: {lost.Message}; the command may have been carried out in part", "run it again");
         }
     }
 

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Quickq.SpoolCli.Streams;
 
-/// <summary>What a verb reads from and writes to: data to <see cref="Output"/>, everything else to <see cref="Error"/>.</summary>
+/// <summary>What a command reads from and writes to: data to <see cref="Output"/>, everything else to <see cref="Error"/>.</summary>
 /// <remarks>
 /// Not the Console class: its stream swallows a broken pipe, so that ids would get lost without a word.
 /// </remarks>
@@ -15,7 +15,7 @@ internal sealed class StandardStreams
 
     public required bool InputIsTerminal { get; init; }
 
-    /// <summary>Text to standard output; buffered, flushed at the end of the program or by the verb.</summary>
+    /// <summary>Text to standard output; buffered, flushed at the end of the program or by the command.</summary>
     public required TextWriter Output { get; init; }
 
     /// <summary>Bytes to standard output, unbuffered.</summary>

@@ -70,7 +70,7 @@ internal static class SpoolOwnership
         return false;
     }
 
-    /// <summary>Sets the modes of the files right, once it is known that they are a spool's: what somebody named by mistake keeps its own. True if one was wrong.</summary>
+    /// <summary>Sets the modes of the files right, once it is known that they are a spool's: a file that was named in error keeps its own. True if one was wrong.</summary>
     public static bool SetModes(string resolved)
     {
         bool any = SetMode(resolved);

@@ -5,7 +5,7 @@ using Quickq.Testing;
 
 namespace Quickq.Agent.Tests.Settings;
 
-/// <summary>Configurations that no editor writes: whatever bytes a file holds, reading it ends with settings or with mistakes, at once.</summary>
+/// <summary>Configurations that no editor writes: whatever bytes a file holds, reading it ends with settings or with errors, at once.</summary>
 public sealed class OddFilesTests : IDisposable
 {
     private const string Whole =
@@ -43,7 +43,7 @@ public sealed class OddFilesTests : IDisposable
     {
         File.WriteAllBytes(_folder.ConfigPath, Encoding.Latin1.GetBytes(json));
 
-        Assert.Equal([$"{_folder.ConfigPath}: cannot be read: it is not UTF-8, line {line}"], SettingsFile.Read(_folder.ConfigPath).Mistakes);
+        Assert.Equal([$"{_folder.ConfigPath}: cannot be read: it is not UTF-8, line {line}"], SettingsFile.Read(_folder.ConfigPath).Errors);
     }
 
     [Theory]
@@ -52,7 +52,7 @@ public sealed class OddFilesTests : IDisposable
     [InlineData("""{ "servers": { "mq1": { "hosts": ["a", "\ud800"], "exchange": "" } } }""", "servers.mq1.hosts.1")]
     [InlineData("""{ "\ud800": 1 }""", "the file")]
     public void Half_a_pair_of_surrogates_is_told_with_its_place(string json, string place) =>
-        Assert.Contains($"{place}: contains an unpaired surrogate (\\ud800 to \\udfff) and cannot be encoded as UTF-8", _folder.Mistakes(json));
+        Assert.Contains($"{place}: contains an unpaired surrogate (\\ud800 to \\udfff) and cannot be encoded as UTF-8", _folder.Errors(json));
 
     [Fact(Timeout = 60_000)]
     public async Task A_pipe_a_folder_a_device_is_refused_at_once_for_configuration_password_and_certificates()
@@ -61,7 +61,7 @@ public sealed class OddFilesTests : IDisposable
         await MakePipeAsync(pipe);
         foreach ((string path, string what) in new[] { (pipe, "a pipe"), ("/dev/zero", "a device"), ("/", "a folder") })
         {
-            Assert.Contains($"it is {what}, not a", Assert.Single(SettingsFile.Read(path).Mistakes), StringComparison.Ordinal);
+            Assert.Contains($"it is {what}, not a", Assert.Single(SettingsFile.Read(path).Errors), StringComparison.Ordinal);
             Assert.Contains($"it is {what}, not a", Assert.Throws<IOException>(() => PasswordSource.InFile(path).Read()).Message, StringComparison.Ordinal);
         }
 
@@ -89,12 +89,12 @@ public sealed class OddFilesTests : IDisposable
 
             SettingsReading reading = SettingsFile.Read(_folder.ConfigPath);
 
-            Assert.True((reading.Settings is null) == (reading.Mistakes.Count > 0), Encoding.Latin1.GetString(mutated));
-            Assert.All(reading.Mistakes, mistake =>
+            Assert.True((reading.Settings is null) == (reading.Errors.Count > 0), Encoding.Latin1.GetString(mutated));
+            Assert.All(reading.Errors, error =>
             {
-                Assert.DoesNotContain("hunter2", mistake, StringComparison.Ordinal);
-                Assert.DoesNotContain("internal fault", mistake, StringComparison.Ordinal);
-                Assert.Equal(mistake, Spool.SafeText.OneLine(mistake));
+                Assert.DoesNotContain("hunter2", error, StringComparison.Ordinal);
+                Assert.DoesNotContain("internal fault", error, StringComparison.Ordinal);
+                Assert.Equal(error, Spool.SafeText.OneLine(error));
             });
         }
     }

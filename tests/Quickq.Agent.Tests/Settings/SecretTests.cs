@@ -52,19 +52,19 @@ public sealed class SecretTests : IDisposable
     [InlineData("""{ "servers": { "mq1": { "host": "mq1", "user": "oper", "password": "CANARY\q" } } }""")]
     public void No_mistake_tells_the_password_beside_it(string json)
     {
-        var mistakes = _folder.Mistakes(json.Replace("CANARY", Canary, StringComparison.Ordinal));
+        var errors = _folder.Errors(json.Replace("CANARY", Canary, StringComparison.Ordinal));
 
-        Assert.NotEmpty(mistakes);
-        Assert.All(mistakes, mistake => Assert.DoesNotContain(Canary, mistake, StringComparison.Ordinal));
+        Assert.NotEmpty(errors);
+        Assert.All(errors, error => Assert.DoesNotContain(Canary, error, StringComparison.Ordinal));
     }
 
     [Fact]
     public void A_wrong_address_in_a_variable_is_told_by_the_variables_name()
     {
-        var mistakes = _folder.Mistakes("""{ "servers": { "mq1": { "exchange": "" } } }""", ("QUICKQ__servers__mq1__uri", $"ampq://oper:{Canary}@mq1"));
+        var errors = _folder.Errors("""{ "servers": { "mq1": { "exchange": "" } } }""", ("QUICKQ__servers__mq1__uri", $"ampq://oper:{Canary}@mq1"));
 
-        Assert.Contains("QUICKQ__servers__mq1__uri", Assert.Single(mistakes), StringComparison.Ordinal);
-        Assert.DoesNotContain(Canary, mistakes[0], StringComparison.Ordinal);
+        Assert.Contains("QUICKQ__servers__mq1__uri", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.DoesNotContain(Canary, errors[0], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -19,17 +19,17 @@ internal sealed class SettingsFolder : IDisposable
 
     public AgentSettings Right(string json, params (string Name, string Value)[] environment)
     {
-        var (settings, mistakes) = Read(json, environment);
-        Assert.Empty(mistakes);
+        var (settings, errors) = Read(json, environment);
+        Assert.Empty(errors);
         return settings!;
     }
 
-    public IReadOnlyList<string> Mistakes(string json, params (string Name, string Value)[] environment)
+    public IReadOnlyList<string> Errors(string json, params (string Name, string Value)[] environment)
     {
-        var (settings, mistakes) = Read(json, environment);
+        var (settings, errors) = Read(json, environment);
         Assert.Null(settings);
-        Assert.All(mistakes, mistake => Assert.DoesNotContain('\n', mistake));
-        return mistakes;
+        Assert.All(errors, error => Assert.DoesNotContain('\n', error));
+        return errors;
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -52,19 +52,19 @@ public sealed class UriParametersTests : IDisposable
     [InlineData("amqps://h?server_name_indication=disable", "the parameter server_name_indication must be the host of the uri: the agent always checks the certificate for that name")]
     [InlineData("amqps://h?password=hunter2", "the parameter password (of a key file) is not supported; give a key file without a password")]
     [InlineData("amqp://h?auth_mechanism=EXTERNAL", "auth_mechanism=external is not supported: the agent logs in by user and password (PLAIN)")]
-    public void What_is_unknown_or_weakens_the_connection_is_a_mistake(string uri, string? mistake)
+    public void What_is_unknown_or_weakens_the_connection_is_an_error(string uri, string? error)
     {
-        if (mistake is null)
+        if (error is null)
         {
             _ = _folder.Right(Server(uri));
             return;
         }
 
-        Assert.Equal([$"servers.mq1.uri: {mistake}"], _folder.Mistakes(Server(uri)));
+        Assert.Equal([$"servers.mq1.uri: {error}"], _folder.Errors(Server(uri)));
     }
 
     [Fact]
-    public void All_mistakes_are_told_at_once() => Assert.Equal(2, _folder.Mistakes(Server("amqp://h?heartbeat=x&colour=1")).Count);
+    public void All_errors_are_told_at_once() => Assert.Equal(2, _folder.Errors(Server("amqp://h?heartbeat=x&colour=1")).Count);
 
     public void Dispose() => _folder.Dispose();
 

@@ -9,7 +9,7 @@ public sealed class WrongSettingsTests : IDisposable
     [Fact]
     public void Five_mistakes_are_told_at_once_each_with_its_place()
     {
-        var mistakes = _folder.Mistakes("""
+        var errors = _folder.Errors("""
             {
               "spool": { "maxSize": "lots" },
               "servers": {
@@ -28,7 +28,7 @@ public sealed class WrongSettingsTests : IDisposable
                 "servers.mq2.passwrd: unknown setting; did you mean 'password'?",
                 "servers.mq3.exchange: missing; name the exchange that messages go to, \"\" for the AMQP default exchange",
             ],
-            mistakes);
+            errors);
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("\"exchanges\": \"satellite\"", "exchanges: must be a list of strings, such as [\"satellite\", \"himawari\"]")]
     [InlineData("\"colour\": 1", "colour: unknown setting; known here: exchange, exchanges, heartbeat, host, hosts, password, passwordFile, port, tls, unroutable, uri, user, vhost, window, windowBytes")]
     public void A_wrong_setting_of_a_server_is_told(string setting, string expected) =>
-        Assert.Equal([$"servers.mq1.{expected}"], _folder.Mistakes($$"""{ "servers": { "mq1": { "host": "h", "exchange": "x", {{setting}} } } }"""));
+        Assert.Equal([$"servers.mq1.{expected}"], _folder.Errors($$"""{ "servers": { "mq1": { "host": "h", "exchange": "x", {{setting}} } } }"""));
 
     [Theory]
     [InlineData("\"exchange\": \"x\"", "host: missing; say where the server is: \"host\", \"hosts\" or \"uri\"")]
@@ -81,10 +81,10 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("\"exchange\": \"x\", \"uri\": \"amqp://h\", \"tls\": {}", "tls: the uri begins with amqp://, which is not encrypted; write amqps://")]
     public void A_wrong_place_or_login_is_told_without_the_password(string settings, string expected)
     {
-        var mistake = Assert.Single(_folder.Mistakes($$"""{ "servers": { "mq1": { {{settings}} } } }"""));
+        var error = Assert.Single(_folder.Errors($$"""{ "servers": { "mq1": { {{settings}} } } }"""));
 
-        Assert.Equal($"servers.mq1.{expected}", mistake);
-        Assert.DoesNotContain("ter2", mistake, StringComparison.Ordinal);
+        Assert.Equal($"servers.mq1.{expected}", error);
+        Assert.DoesNotContain("ter2", error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -100,7 +100,7 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("""{ "spool": {}, "Spool": {} }""", "Spool: duplicate setting (names are case-insensitive)")]
     [InlineData("""{ "servers": { "mq1": { "host": "h" }, "MQ1": { "exchange": "x" } } }""", "servers.MQ1: duplicate setting (names are case-insensitive)")]
     [InlineData("""{ "servers:mq1": {} }""", "servers.mq1: the name of a setting cannot hold a colon; take another name")]
-    public void A_wrong_setting_elsewhere_is_told(string json, string expected) => Assert.Equal([expected], _folder.Mistakes(json));
+    public void A_wrong_setting_elsewhere_is_told(string json, string expected) => Assert.Equal([expected], _folder.Errors(json));
 
     [Theory]
     [InlineData("{\n  \"spool\": {,\n}", "invalid JSON at line 2, column 13: unexpected ','")]
@@ -109,7 +109,7 @@ public sealed class WrongSettingsTests : IDisposable
     [InlineData("{} {}", "invalid JSON at line 1, column 4: ")]
     [InlineData("[]", "must contain a JSON object; ")]
     public void Broken_JSON_is_told_with_its_place(string json, string expected) =>
-        Assert.StartsWith($"{_folder.ConfigPath}: {expected}", Assert.Single(_folder.Mistakes(json)), StringComparison.Ordinal);
+        Assert.StartsWith($"{_folder.ConfigPath}: {expected}", Assert.Single(_folder.Errors(json)), StringComparison.Ordinal);
 
     [Fact]
     public void A_wrong_variable_is_told_by_its_name() =>
@@ -118,17 +118,17 @@ public sealed class WrongSettingsTests : IDisposable
                 "servers.mq1.port: 'x' is not a whole number from 1 to 65535 (from the environment variable QUICKQ__servers__mq1__port)",
                 "servers.mq1.passwordd: unknown setting; did you mean 'password'? (from the environment variable QUICKQ__servers__mq1__passwordd)",
             ],
-            _folder.Mistakes("""{ "servers": { "mq1": { "host": "h", "exchange": "x" } } }""",
+            _folder.Errors("""{ "servers": { "mq1": { "host": "h", "exchange": "x" } } }""",
                 ("QUICKQ__servers__mq1__port", "x"), ("QUICKQ__servers__mq1__passwordd", "hunter2")));
 
     [Fact]
     public void A_missing_file_is_told()
     {
-        var (settings, mistakes) = SettingsFile.Read("/nowhere/quickq.json");
+        var (settings, errors) = SettingsFile.Read("/nowhere/quickq.json");
 
         Assert.Null(settings);
-        Assert.Equal(["/nowhere/quickq.json: there is no such file; name another with --config"], mistakes);
-        Assert.Equal(["/tmp: cannot be read: it is a folder, not a file"], SettingsFile.Read("/tmp").Mistakes);
+        Assert.Equal(["/nowhere/quickq.json: there is no such file; name another with --config"], errors);
+        Assert.Equal(["/tmp: cannot be read: it is a folder, not a file"], SettingsFile.Read("/tmp").Errors);
     }
 
     public void Dispose() => _folder.Dispose();

@@ -57,7 +57,7 @@ public sealed class CanaryTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
                 _spool.Value<long>("SELECT count(*) FROM server WHERE name = @server AND last_error <> ''", new { server }) == 1);
         }
 
-        // A mistake under way, in an address that nobody understands; then right again.
+        // A error under way, in an address that nobody understands; then right again.
         configuration["servers"]!["uri"]!["uri"] = $"amqp:/{_canary.InAddress}@127.0.0.1:port/{hosts.Name}";
         Write(configuration);
         agent.Reload();

@@ -39,7 +39,7 @@ public sealed class ReloadTests(VirtualHostPair hosts) : IClassFixture<VirtualHo
         configuration.WithServer("mq3", hosts.Second, hosts.Name, "reload").WriteTo(spool.File("quickq.json"));
         await AwaitConnectionsAsync(agent, 1, "mq3");
 
-        // A mistake: all goes on as it was.
+        // A error: all goes on as it was.
         var mq2 = configuration.Root["servers"]!["mq2"]!.AsObject();
         mq2["window"] = 0;
         configuration.WriteTo(spool.File("quickq.json"));

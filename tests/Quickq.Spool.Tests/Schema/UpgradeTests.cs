@@ -6,7 +6,7 @@ using SQLitePCL;
 
 namespace Quickq.Spool.Tests.Schema;
 
-/// <summary>A spool of format 1 becomes one of format 2: whole or not at all, every state kept, whoever has it open.</summary>
+/// <summary>A spool of format 1 becomes one of format 2: whole or not at all, every state kept, while programs have it open.</summary>
 public sealed class UpgradeTests : IDisposable
 {
     private readonly TempSpool _spool = new();
