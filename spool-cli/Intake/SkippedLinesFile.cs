@@ -12,7 +12,6 @@ internal static class SkippedLinesFile
     /// <summary>The value with which a client of the spool service says that it has opened the file itself.</summary>
     public const string OfClient = "-";
 
-    private static readonly string[] FilesOfSpool = ["", "-wal", "-shm", ".lock", ".agent", ".reserve"];
     private const int StandardOutput = 1;
     private const int WriteOnly = 1, Create = 0x40, Append = 0x400, CloseOnExec = 0x80000, OwnerOnly = 0b110_000_000;
     private const int NotPermitted = 1, AccessDenied = 13;
@@ -34,7 +33,8 @@ internal static class SkippedLinesFile
             throw CommandException.WrongUse($"--skip-invalid='{path}' names no file", "give a path: --skip-invalid=skipped.ndjson, or ./- for a file of that name");
         }
 
-        if (SpoolOwnership.IsFileOf(SpoolPath.FollowLinks(spoolPath), SpoolPath.FollowLinks(path)) || Array.Exists(FilesOfSpool, ending => IsSame(path, spoolPath + ending)))
+        string resolved = SpoolPath.FollowLinks(spoolPath);
+        if (SpoolOwnership.IsFileOf(resolved, SpoolPath.FollowLinks(path)) || SpoolOwnership.FilesOf(resolved).Any(file => IsSame(path, file)))
         {
             throw CommandException.WrongUse($"{path} belongs to the spool", "keep the skipped lines in another file");
         }

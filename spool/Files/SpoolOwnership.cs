@@ -73,14 +73,17 @@ internal static class SpoolOwnership
     /// <summary>Sets the modes of the files right, once it is known that they are a spool's: a file that was named in error keeps its own. True if one was wrong.</summary>
     public static bool SetModes(string resolved)
     {
-        bool any = SetMode(resolved);
-        foreach (string suffix in Beside)
+        bool any = false;
+        foreach (string path in FilesOf(resolved))
         {
-            any |= SetMode(resolved + suffix);
+            any |= SetMode(path);
         }
 
         return any;
     }
+
+    /// <summary>The spool and the files that may be beside it.</summary>
+    public static IEnumerable<string> FilesOf(string resolved) => [resolved, .. Beside.Select(suffix => resolved + suffix)];
 
     /// <summary>Whether the path is the spool's or that of one of the files beside it, as they are or while they are made or repaired.</summary>
     public static bool IsFileOf(string resolved, string path) => path.StartsWith(resolved, StringComparison.Ordinal) && path[resolved.Length..] is var rest
